@@ -127,6 +127,99 @@ static void warn_void(const struct lint *l, const struct acl_rule *rule, bool an
 		            "'%s' never allows anything: %s", rule->text, why);
 }
 
+/* --- one topic filter with a blank in it, which is read as two --- */
+
+static struct slice first_level(const struct rule_filter *f)
+{
+	return f->levels[0].raw;
+}
+
+static bool ends_open(const struct rule_filter *f)
+{
+	return f->levels[f->count - 1].kind != LEVEL_TEXT;
+}
+
+/* May this filter be the rest of the one before it in the same rule? */
+static bool may_continue(const struct acl_rule *rule, size_t filter)
+{
+	const struct rule_filter *f = &rule->filters[filter];
+	const struct rule_filter *before = filter == 0 ? NULL : f - 1;
+
+	return before != NULL && !f->quoted && !before->quoted && before->count > 1 &&
+	       !ends_open(before) && f->levels[0].kind == LEVEL_TEXT && f->source[0] != '$' &&
+	       !slice_equal(first_level(f), first_level(before));
+}
+
+static bool list_begins_with(const struct rule_list *list, struct slice level)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		const struct acl_rule *rule = &list->rules[i];
+
+		for (size_t f = 0; f < rule->filter_count; f++) {
+			if (slice_equal(first_level(&rule->filters[f]), level) &&
+			    !may_continue(rule, f))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Is there a topic anywhere in the file that surely begins with this level? */
+static bool begins_a_topic(const struct acl *acl, struct slice level)
+{
+	bool found =
+	    list_begins_with(&acl->anonymous.rules, level) || list_begins_with(&acl->guard, level);
+
+	for (size_t i = 0; !found && i < acl->role_count; i++)
+		found = list_begins_with(&acl->roles[i], level);
+	for (size_t i = 0; !found && i < acl->user_count; i++)
+		found = list_begins_with(&acl->users[i].rules, level);
+	for (size_t i = 0; !found && i < acl->test_count; i++) {
+		struct slice topic = slice_of_str(acl->tests[i].topic);
+
+		found = slice_starts_with(topic, level) &&
+		        (topic.len == level.len || topic.data[level.len] == '/');
+	}
+	return found;
+}
+
+static void warn_split(const struct lint *l, const struct acl_rule *rule)
+{
+	for (size_t f = 1; f < rule->filter_count; f++) {
+		const char *left = rule->filters[f - 1].source, *right = rule->filters[f].source;
+
+		/* mutant: rule_with_a_blank */
+		if (!may_continue(rule, f) ||
+		    begins_a_topic(l->acl, first_level(&rule->filters[f])))
+			continue;
+		errors_warn(l->errors, l->acl->name, rule->line, rule->column,
+		            "'%s' has two topic filters here, '%s' and '%s'; a filter with a blank "
+		            "in it must be in single quotes: '%s %s'; where two are meant, write "
+		            "two rules",
+		            rule->text, left, right, left, right);
+		return;
+	}
+}
+
+/* --- roles --- */
+
+/* Everything is denied that no rule allows, and the denies of a role do not reach into other lists.
+ */
+static void warn_deny_only(const struct acl *acl, struct errors *errors,
+                           const struct rule_list *role)
+{
+	for (size_t i = 0; i < role->count; i++) {
+		if (!role->rules[i].deny)
+			return;
+	}
+	if (role->count > 0)
+		errors_warn(errors, acl->name, role->rules[0].line, role->rules[0].column,
+		            "role '%s' only denies and so changes nothing: what no rule allows is "
+		            "denied anyway, and its denies do not take away what another role "
+		            "allows; put them into the rules of the users, which come first",
+		            role->name);
+}
+
 static void lint_list(const struct acl *acl, struct errors *errors, const struct rule_list *list,
                       bool anonymous)
 {
@@ -138,13 +231,16 @@ static void lint_list(const struct acl *acl, struct errors *errors, const struct
 		if (filters <= LINT_FILTERS_MAX)
 			warn_hidden(&l, i);
 		warn_void(&l, &list->rules[i], anonymous);
+		warn_split(&l, &list->rules[i]);
 	}
 }
 
 void acl_lint(const struct acl *acl, struct errors *errors)
 {
-	for (size_t i = 0; i < acl->role_count; i++)
+	for (size_t i = 0; i < acl->role_count; i++) {
 		lint_list(acl, errors, &acl->roles[i], false);
+		warn_deny_only(acl, errors, &acl->roles[i]);
+	}
 	for (size_t i = 0; i < acl->user_count; i++)
 		lint_list(acl, errors, &acl->users[i].rules, false);
 	lint_list(acl, errors, &acl->anonymous.rules, true);

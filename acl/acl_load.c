@@ -178,6 +178,8 @@ static void load_users(struct loader *l, const struct yaml_node *node)
 		struct principal *user = &l->acl->users[l->acl->user_count++];
 
 		user->name = xstrdup(name->text);
+		user->line = name->line;
+		user->column = name->column;
 		if (!pattern_name_is_clean(slice_of_str(name->text)))
 			report_error(
 			    l, name,
@@ -194,10 +196,13 @@ static void load_roles(struct loader *l, const struct yaml_node *node)
 		return;
 	l->acl->roles = xcalloc(node->count + 1, sizeof(*l->acl->roles));
 	for (size_t i = 0; i < node->count; i++) {
+		const struct yaml_node *name = node->entries[i].key;
 		const struct yaml_node *value = node->entries[i].value;
 		struct rule_list *role = &l->acl->roles[l->acl->role_count++];
 
-		role->name = xstrdup(node->entries[i].key->text);
+		role->name = xstrdup(name->text);
+		role->line = name->line;
+		role->column = name->column;
 		l->principal = NULL;
 		l->list = role;
 		if (value->kind == YAML_MAPPING)
@@ -404,4 +409,26 @@ size_t acl_role_count(const struct acl *acl)
 bool acl_has_role(const struct acl *acl, const char *role)
 {
 	return acl_find_role(acl, slice_of_str(role)) != NULL;
+}
+
+static bool list_allows(const struct rule_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		if (!list->rules[i].deny)
+			return true;
+	}
+	return false;
+}
+
+bool acl_allows_anonymous(const struct acl *acl)
+{
+	bool allows = list_allows(&acl->anonymous.rules);
+
+	for (size_t i = 0; !allows && i < acl->anonymous.role_count; i++) {
+		const struct rule_list *role =
+		    acl_find_role(acl, slice_of_str(acl->anonymous.roles[i].name));
+
+		allows = role != NULL && list_allows(role);
+	}
+	return allows;
 }

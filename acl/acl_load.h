@@ -17,5 +17,7 @@ void acl_free(struct acl *acl);
 size_t acl_rule_count(const struct acl *acl);
 size_t acl_role_count(const struct acl *acl);
 bool acl_has_role(const struct acl *acl, const char *role);
+/* Is there a rule that may allow something to anonymous clients? */
+bool acl_allows_anonymous(const struct acl *acl);
 
 #endif

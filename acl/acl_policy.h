@@ -13,6 +13,7 @@ struct role_use {
 /* What the file says of a user, or of anonymous clients. */
 struct principal {
 	char *name; /* NULL: anonymous */
+	unsigned line, column;
 	struct rule_list rules;
 	struct role_use *roles;
 	size_t role_count;

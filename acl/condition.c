@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "acl/rule_habit.h"
 #include "base/alloc.h"
 #include "base/array.h"
 
@@ -168,7 +169,7 @@ static void parse_payload_text(struct acl_rule *rule, struct rule_source *source
 	text.len -= payload->open;
 	parsed = pattern_parse(&payload->text, text);
 	if (parsed < text.len)
-		rule_error_percent(source, offset + parsed, text, parsed);
+		rule_habit_percent(source, offset + parsed, text, parsed);
 }
 
 static void parse_payload(struct acl_rule *rule, struct rule_source *source,

@@ -24,7 +24,8 @@ struct word {
 
 void rule_error(struct rule_source *source, size_t offset, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* For a '%' that means nothing, at `bad` in `text`. */
-void rule_error_percent(struct rule_source *source, size_t offset, struct slice text, size_t bad);
+/* The rule is taken all the same. */
+void rule_warn(const struct rule_source *source, size_t offset, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -27,6 +27,7 @@ struct rule_filter {
 	struct filter_level *levels;
 	size_t count;
 	bool names_bridge; /* begins with BRIDGE_PREFIX */
+	bool quoted;       /* written in single quotes: a blank in it is meant */
 };
 
 /* Where mosquitto's bridges announce themselves. */

@@ -67,7 +67,8 @@ static inline uint32_t trie_edge_find(const struct trie *t, uint32_t node, uint3
 
 /* Rules in their order; one tree for publish and will, one for receive. */
 struct rule_list {
-	char *name; /* of the role; NULL: somebody's own rules */
+	char *name;            /* of the role; NULL: somebody's own rules */
+	unsigned line, column; /* of the role */
 	struct acl_rule *rules;
 	size_t count;
 	enum acl_partial partial; /* a role says FILTER, or nothing */

@@ -6,6 +6,7 @@
 
 #include "acl/condition.h"
 #include "acl/rule_error.h"
+#include "acl/rule_habit.h"
 #include "base/alloc.h"
 #include "base/array.h"
 #include "proto/topic.h"
@@ -89,7 +90,7 @@ _Static_assert(sizeof(action_sets) == ARRAY_LEN(action_names), "a set for each n
 static int keyword(struct rule_words *w, const char *const *names, size_t count, const char *wanted)
 {
 	struct word word;
-	const char *near;
+	const char *near, *remedy;
 	char *asked;
 
 	if (!word_next(w, &word)) {
@@ -105,7 +106,10 @@ static int keyword(struct rule_words *w, const char *const *names, size_t count,
 		return (int)i;
 	}
 	near = errors_nearest(asked, names, count);
-	if (near != NULL)
+	remedy = rule_habit_word(asked);
+	if (remedy != NULL)
+		rule_error(w->source, word.offset, "unknown '%s': %s", asked, remedy);
+	else if (near != NULL)
 		rule_error(w->source, word.offset, "unknown '%s'; did you mean '%s'?", asked, near);
 	else
 		rule_error(w->source, word.offset, "unknown '%s': %s", asked, wanted);
@@ -141,7 +145,8 @@ static void filter_add(struct acl_rule *rule, struct rule_source *source, const 
 	filter = &rule->filters[rule->filter_count++];
 	*filter = (struct rule_filter){0};
 	if (!rule_filter_parse(filter, word->text, &bad))
-		rule_error_percent(source, word->offset + word->quoted + bad, word->text, bad);
+		rule_habit_percent(source, word->offset + word->quoted + bad, word->text, bad);
+	filter->quoted = word->quoted;
 }
 
 static void parse_words(struct acl_rule *rule, struct rule_words *w)
@@ -206,9 +211,11 @@ bool rule_parse(struct acl_rule *rule, const char *file, const struct yaml_node 
 		rule_error(&source, 0, "a rule is one line: begin each with '- '");
 		return false;
 	}
-	space = words.unquoted = xalloc(strlen(node->text) + 1);
+	space = words.unquoted = xcalloc(1, strlen(node->text) + 1);
 	parse_words(rule, &words);
 	free(space);
+	if (!source.failed)
+		rule_habit_warn(&source);
 	return !source.failed;
 }
 

@@ -93,6 +93,36 @@ static struct config_snapshot *load(const char *path, struct tls_tickets *ticket
 	return snapshot;
 }
 
+/* Does whoever reads standard error expect JSON? Also of a configuration that is refused, where
+ * that much of it can be read. */
+static bool wants_json(const char *path)
+{
+	struct errors ignored = {0};
+	struct conf *conf = conf_load(path, &ignored);
+	bool json = conf != NULL && conf->log_json;
+
+	conf_free(conf);
+	errors_fini(&ignored);
+	return json;
+}
+
+/* The same for a start, whose standard error is the log. */
+static struct config_snapshot *load_for_start(const char *path, struct tls_tickets *tickets)
+{
+	struct errors errors = {0};
+	struct config_snapshot *snapshot;
+
+	if (!wants_json(path))
+		return load(path, tickets);
+	log_set_json(true);
+	snapshot = config_load(path, tickets, NULL, &errors);
+	if (snapshot == NULL)
+		errors_add(&errors, path, 0, 0, "it is not used: fix the errors above");
+	errors_log(&errors);
+	errors_fini(&errors);
+	return snapshot;
+}
+
 /* Can a start read the store? */
 static bool check_store(const struct conf *conf)
 {
@@ -158,8 +188,8 @@ static bool open_log(const struct conf *conf)
 	log_set_json(conf->log_json);
 	failed = log_audit_open(conf->log_audit);
 	if (failed != 0) /* it was possible a moment ago, as config_check says */
-		fprintf(stderr, "%s: cannot open the audit file: %s\n", conf->log_audit,
-		        strerror(-failed));
+		LOG(CONFIG_ERROR, .where = slice_of_str(conf->log_audit),
+		    .error = "log.audit: the audit file cannot be opened");
 	if (failed == 0 && log_start() != 0) {
 		fprintf(stderr, "broker: cannot start a thread for the log\n");
 		return false;
@@ -170,7 +200,7 @@ static bool open_log(const struct conf *conf)
 static int run(const char *path)
 {
 	struct tls_tickets *tickets = tls_tickets_new();
-	struct config_snapshot *snapshot = load(path, tickets);
+	struct config_snapshot *snapshot = load_for_start(path, tickets);
 	int status = 2;
 
 	store_sigbus_explain("broker");

@@ -36,30 +36,62 @@ static bool packet_exceeds_queue(const struct conf_listener *l)
 	return l->limits.max_packet_size > l->limits.queue_bytes;
 }
 
+static bool has_idle_ca(const struct conf_listener *l)
+{
+	return l->tls.client_certificates == CLIENT_CERTIFICATES_NONE && l->tls.client_ca != NULL;
+}
+
+static bool has_idle_crl(const struct conf_listener *l)
+{
+	return l->tls.client_certificates == CLIENT_CERTIFICATES_NONE && l->tls.client_crl != NULL;
+}
+
+static bool keeps_sessions_of_nobody(const struct conf_listener *l)
+{
+	return l->authentication.anonymous_sessions && !l->authentication.anonymous;
+}
+
 struct conf_rule {
 	const char *section, *key; /* who is to blame */
 	bool at_listener;          /* the place of the error, whoever is to blame */
 	bool tcp_only;
 	bool (*broken)(const struct conf_listener *l);
 	const char *text;
+	/* A key that does nothing: a warning, where it does nothing for any listener. */
+	bool is_idle;
 };
 
 static const struct conf_rule rules[] = {
     {"tls", "certificates", true, true, has_no_certificate,
      "this TCP listener has no certificate, and without TLS there are unix sockets only: add "
-     "tls: {certificates: [{certificate: FILE, key: FILE}]}"},
+     "tls: {certificates: [{certificate: FILE, key: FILE}]}",
+     false},
     {"tls", "client_certificates", false, true, has_no_ca,
      "client_certificates needs client_ca: the file with the CA that signs the clients' "
-     "certificates"},
+     "certificates",
+     false},
     {"authentication", "certificate_user", false, true, names_user_without_certificate,
      "certificate_user needs client certificates: set client_certificates: optional or required in "
-     "tls:"},
+     "tls:",
+     false},
     {"limits", "max_connect_size", false, false, connect_exceeds_packet,
      "max_connect_size is larger than max_packet_size: a CONNECT is a packet too, lower it or "
-     "raise max_packet_size"},
+     "raise max_packet_size",
+     false},
     {"limits", "queue_bytes", false, false, packet_exceeds_queue,
      "queue_bytes is smaller than max_packet_size: the largest message could never wait, raise it "
-     "or lower max_packet_size"},
+     "or lower max_packet_size",
+     false},
+    {"tls", "client_ca", false, true, has_idle_ca,
+     "client_ca does nothing with client_certificates: none; set client_certificates: optional or "
+     "required, or remove it",
+     true},
+    {"tls", "client_crl", false, true, has_idle_crl,
+     "client_crl does nothing with client_certificates: none; set client_certificates: optional "
+     "or required, or remove it",
+     true},
+    {"authentication", "anonymous_sessions", false, false, keeps_sessions_of_nobody,
+     "anonymous_sessions does nothing without anonymous: true; remove it", true},
 };
 
 struct conf_check {
@@ -116,16 +148,139 @@ static const struct yaml_node *find_place(struct conf_check *c, size_t index,
 	return global_key == NULL ? c->root : global_key;
 }
 
+static bool is_broken(const struct conf_listener *l, const struct conf_rule *rule)
+{
+	return !(rule->tcp_only && l->is_unix) && rule->broken(l);
+}
+
+/* Does the key do something for some listener? */
+static bool is_used(const struct conf_check *c, const struct conf_rule *rule)
+{
+	for (size_t i = 0; i < c->conf->listener_count; i++) {
+		const struct conf_listener *l = &c->conf->listeners[i];
+
+		if (!(rule->tcp_only && l->is_unix) && !rule->broken(l))
+			return true;
+	}
+	return false;
+}
+
 static void check_rule(struct conf_check *c, size_t rule, size_t listener)
 {
 	const struct conf_listener *l = &c->conf->listeners[listener];
 	const struct yaml_node *place;
 
-	if ((rules[rule].tcp_only && l->is_unix) || !rules[rule].broken(l))
+	if (!is_broken(l, &rules[rule]) || (rules[rule].is_idle && is_used(c, &rules[rule])))
 		return;
 	place = find_place(c, rule, listener_node(c, listener));
-	if (place != NULL)
+	if (place == NULL)
+		return;
+	if (rules[rule].is_idle)
+		errors_warn(c->errors, c->name, place->line, place->column, "%s", rules[rule].text);
+	else
 		errors_add(c->errors, c->name, place->line, place->column, "%s", rules[rule].text);
+}
+
+/* --- limits that contradict one another: what the first says can never be reached --- */
+
+static bool exceeds(uint64_t part, uint64_t whole)
+{
+	return part != 0 && part != CONF_SHARE_AUTO && whole != 0 && part > whole;
+}
+
+struct odd_limit {
+	const char *key; /* of limits:, where it is given */
+	bool (*is_odd)(const struct conf *conf);
+	const char *text;
+};
+
+#define ODD(name, part, whole)                                                                     \
+	static bool name(const struct conf *conf)                                                  \
+	{                                                                                          \
+		return exceeds((part), (whole));                                                   \
+	}
+ODD(packet_exceeds_memory, conf->limits.max_packet_size, conf->shared.memory_bytes)
+ODD(queue_exceeds_memory, conf->limits.queue_bytes, conf->shared.memory_bytes)
+ODD(subscriptions_exceed_memory, conf->limits.subscription_bytes, conf->shared.memory_bytes)
+ODD(user_exceeds_memory, conf->shared.memory_per_user, conf->shared.memory_bytes)
+ODD(retained_exceed_memory, conf->shared.retained_bytes, conf->shared.memory_bytes)
+ODD(packet_exceeds_retained, conf->limits.max_packet_size, conf->shared.retained_bytes)
+ODD(user_exceeds_retained, conf->shared.retained_per_user, conf->shared.retained_messages)
+ODD(user_exceeds_retained_bytes, conf->shared.retained_bytes_per_user, conf->shared.retained_bytes)
+ODD(user_exceeds_store, conf->shared.store_per_user, conf->persistence_max_bytes)
+ODD(address_exceeds_all, conf->limits.connections_per_address, conf->limits.connections)
+ODD(user_exceeds_all, conf->limits.connections_per_user, conf->limits.connections)
+ODD(waiting_exceed_all, conf->limits.unauthenticated, conf->limits.connections)
+#undef ODD
+
+static const struct odd_limit odd_limits[] = {
+    {"memory", packet_exceeds_memory,
+     "memory is smaller than max_packet_size: the largest message can never be taken; raise it or "
+     "lower max_packet_size"},
+    {"queue_bytes", queue_exceeds_memory,
+     "queue_bytes is larger than memory, and memory is reached first: lower it"},
+    {"subscription_bytes", subscriptions_exceed_memory,
+     "subscription_bytes is larger than memory, and memory is reached first: lower it"},
+    {"memory_per_user", user_exceeds_memory,
+     "memory_per_user is larger than memory, and memory is reached first: lower it"},
+    {"retained_bytes", retained_exceed_memory,
+     "retained_bytes is larger than memory, and memory is reached first: lower it"},
+    {"retained_bytes", packet_exceeds_retained,
+     "retained_bytes is smaller than max_packet_size: the largest message can never be retained; "
+     "raise it or lower max_packet_size"},
+    {"retained_per_user", user_exceeds_retained,
+     "retained_per_user is larger than retained_messages, which is reached first: lower it"},
+    {"retained_bytes_per_user", user_exceeds_retained_bytes,
+     "retained_bytes_per_user is larger than retained_bytes, which is reached first: lower it"},
+    {"store_per_user", user_exceeds_store,
+     "store_per_user is larger than persistence.max_size, which is reached first: lower it"},
+    {"connections_per_address", address_exceeds_all,
+     "connections_per_address is larger than connections, which is reached first: lower it"},
+    {"connections_per_user", user_exceeds_all,
+     "connections_per_user is larger than connections, which is reached first: lower it"},
+    {"unauthenticated", waiting_exceed_all,
+     "unauthenticated is larger than connections, which is reached first: lower it"},
+};
+
+static void check_limits(const struct conf_check *c)
+{
+	const struct yaml_node *limits = yaml_get(c->root, "limits");
+
+	for (size_t i = 0; i < ARRAY_LEN(odd_limits); i++) {
+		const struct yaml_node *given = yaml_get(limits, odd_limits[i].key);
+
+		if (given != NULL && !is_reported(c, given) && odd_limits[i].is_odd(c->conf))
+			errors_warn(c->errors, c->name, given->line, given->column, "%s",
+			            odd_limits[i].text);
+	}
+}
+
+/* --- keys of one listener that do nothing, or let nobody in --- */
+
+static void check_listener_keys(const struct conf_check *c, size_t listener)
+{
+	const struct conf_listener *l = &c->conf->listeners[listener];
+	const struct yaml_node *node = listener_node(c, listener);
+	const struct yaml_node *moved = yaml_get(node, "server_moved");
+	const struct yaml_node *mode = yaml_get(node, "mode");
+	const struct yaml_node *connections = yaml_get(yaml_get(node, "limits"), "connections");
+
+	if (l->server_moved && l->server_reference == NULL && moved != NULL)
+		errors_warn(c->errors, c->name, moved->line, moved->column,
+		            "server_moved does nothing without server_reference: name the other "
+		            "server, or remove it");
+	if (l->is_unix && mode != NULL && (l->mode & 0222) == 0)
+		errors_warn(c->errors, c->name, mode->line, mode->column,
+		            "mode %04o: nobody but root can connect to a socket without the right "
+		            "to write: set \"0660\", for example",
+		            l->mode);
+	if (connections != NULL && l->limits.connections > c->conf->limits.connections)
+		errors_warn(
+		    c->errors, c->name, connections->line, connections->column,
+		    "connections is larger here than for all listeners together (%u), which "
+		    "is reached first: lower it, or raise limits.connections at the top "
+		    "level",
+		    c->conf->limits.connections);
 }
 
 /* Keys of unix sockets in a TCP listener, and the other way round. */
@@ -238,10 +393,12 @@ void conf_check(const struct conf *conf, const char *name, const struct yaml_nod
 	};
 
 	check_persistence(&c);
+	check_limits(&c);
 	for (size_t i = 0; i < conf->listener_count; i++) {
 		if (conf->listeners[i].bind == NULL) /* reported already */
 			continue;
 		check_transport(&c, i);
+		check_listener_keys(&c, i);
 		check_collision(&c, i);
 		for (size_t rule = 0; rule < ARRAY_LEN(rules); rule++)
 			check_rule(&c, rule, i);

@@ -20,8 +20,8 @@ static const char *error_remedy(int error)
 		int error;
 		const char *text;
 	} rows[] = {
-	    {ENOENT, "there is no such file: check the name, relative names start at the "
-	             "directory of the file that names them"},
+	    {ENOENT, "there is no such file: check the name; relative names in a file start at the "
+	             "directory of that file"},
 	    {ENOTDIR, "a part of its path is not a directory"},
 	    {EACCES, "the broker's user may not read it: check owner, group and mode, also of the "
 	             "directories above"},
@@ -34,6 +34,19 @@ static const char *error_remedy(int error)
 		if (rows[i].error == error)
 			return rows[i].text;
 	return strerrordesc_np(error);
+}
+
+/* Where it was looked for is all that can be wrong. */
+static void no_such_argument(const struct conf_file *file, struct errors *errors)
+{
+	char *directory = file->path[0] == '/' ? NULL : getcwd(NULL, 0);
+
+	errors_add(errors, file->path, 0, 0,
+	           "%s: there is no such file%s%s: name it with its directory, for example "
+	           "/etc/vakt/broker.yaml",
+	           file->what, directory == NULL ? "" : " in the working directory, ",
+	           directory == NULL ? "" : directory);
+	free(directory);
 }
 
 static void cannot_read(const char *path, const char *what, int rc, const struct buf *why,
@@ -86,6 +99,8 @@ int conf_read_file(const struct conf_file *file, struct buf *out, struct errors 
 	else if (rc == -EFBIG)
 		errors_add(errors, file->path, 0, 0, "%s: larger than the limit of %zu bytes",
 		           file->what, file->max_bytes);
+	else if (rc == -ENOENT && file->is_argument)
+		no_such_argument(file, errors);
 	else if (rc != 0)
 		cannot_read(file->path, file->what, rc, &why, errors);
 	buf_fini(&why);
@@ -116,4 +131,12 @@ int conf_check_directory(const char *path, const char *what, struct errors *erro
 		cannot_read(path, what, rc, &why, errors);
 	buf_fini(&why);
 	return rc;
+}
+
+bool conf_file_is_trusted(const struct conf_file *file, struct buf *why)
+{
+	struct trust_request request = {
+	    .path = file->path, .flags = O_RDONLY, .is_secret = file->is_secret};
+
+	return trust_check(&request, why) == 0;
 }

@@ -10,12 +10,16 @@ struct conf_file {
 	const char *path;
 	const char *what; /* "password file", for messages */
 	size_t max_bytes;
-	bool is_secret; /* others may not read it */
+	bool is_secret;   /* others may not read it */
+	bool is_argument; /* named on the command line, not in another file */
 };
 
 /* Append a regular file to *out. 0, or -errno with an error in *errors: -EACCES also where others
  * can change it. A symbolic link is followed, a pipe or device refused without waiting for it. */
 int conf_read_file(const struct conf_file *file, struct buf *out, struct errors *errors);
+
+/* The same question without reading: can it be trusted? False: *why says why not. */
+bool conf_file_is_trusted(const struct conf_file *file, struct buf *why);
 
 /* `path` as seen from the directory in which `file` lies; absolute paths stay. The caller frees. */
 char *conf_resolve_path(const char *file, const char *path);

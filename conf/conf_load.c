@@ -30,7 +30,8 @@ struct conf *conf_load(const char *path, struct errors *errors)
 {
 	size_t errors_before = errors->error_count;
 	struct conf *conf = NULL;
-	struct conf_file file = {.path = path, .what = "configuration", .max_bytes = YAML_SIZE_MAX};
+	struct conf_file file = {
+	    .path = path, .what = "configuration", .max_bytes = YAML_SIZE_MAX, .is_argument = true};
 	struct buf bytes = {0};
 
 	if (conf_read_file(&file, &bytes, errors) == 0)

@@ -43,20 +43,52 @@ static char *printable(const char *text)
 	return (char *)out.data;
 }
 
+static size_t kept_count(const struct errors *e, bool warning)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < e->count; i++)
+		kept += e->items[i].warning == warning;
+	return kept;
+}
+
+/* Several listeners may have one certificate: what is wrong with it is said once. */
+static bool is_repeated(const struct errors *e, const struct error_item *item)
+{
+	for (size_t i = 0; i < e->count; i++) {
+		const struct error_item *other = &e->items[i];
+
+		/* mutant: said_once */
+		if (other->line == item->line && other->column == item->column &&
+		    other->warning == item->warning && strcmp(other->text, item->text) == 0 &&
+		    strcmp(other->file, item->file) == 0)
+			return true;
+	}
+	return false;
+}
+
 __attribute__((format(printf, 3, 0))) static void put(struct errors *e, struct error_item item,
                                                       const char *format, va_list args)
 {
 	char *text;
 
-	if (!item.warning)
+	if (item.warning)
+		e->warning_count++;
+	else
 		e->error_count++;
-	if (e->count >= ERRORS_MAX)
+	if (kept_count(e, item.warning) >= ERRORS_MAX)
 		return;
 	text = xalloc(TEXT_MAX * 2);
 	vsnprintf(text, TEXT_MAX * 2, format, args);
 	item.text = printable(text);
 	free(text);
 	item.file = printable(item.file == NULL ? "" : item.file);
+	if (is_repeated(e, &item)) {
+		e->repeated_count[item.warning]++;
+		free(item.text);
+		free(item.file);
+		return;
+	}
 	array_extend(e->items, e->count);
 	e->items[e->count++] = item;
 }
@@ -113,14 +145,13 @@ static void put_place(struct buf *out, const struct error_item *item)
 		buf_printf(out, ":%u", item->column);
 }
 
-static size_t not_kept(const struct errors *e)
+static size_t not_kept(const struct errors *e, bool warnings)
 {
-	size_t kept = 0;
+	size_t kept = kept_count(e, warnings) + e->repeated_count[warnings];
+	size_t all = warnings ? e->warning_count : e->error_count;
 
-	for (size_t i = 0; i < e->count; i++)
-		kept += e->items[i].warning ? 0 : 1;
-	REQUIRE(kept <= e->error_count);
-	return e->error_count - kept;
+	REQUIRE(kept <= all);
+	return all - kept;
 }
 
 /* Edit distance with transpositions of neighbours (optimal string alignment). */
@@ -206,8 +237,10 @@ char *errors_text(struct errors *e)
 		buf_printf(&out, ": %s: %s\n", e->items[i].warning ? "warning" : "error",
 		           e->items[i].text);
 	}
-	if (not_kept(e) > 0)
-		buf_printf(&out, "and %zu more errors\n", not_kept(e));
+	if (not_kept(e, false) > 0)
+		buf_printf(&out, "and %zu more errors\n", not_kept(e, false));
+	if (not_kept(e, true) > 0)
+		buf_printf(&out, "and %zu more warnings\n", not_kept(e, true));
 	buf_put_u8(&out, '\0');
 	return (char *)out.data;
 }

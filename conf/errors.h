@@ -14,12 +14,15 @@ struct error_item {
 	char *text; /* "unknown key 'listner'; did you mean 'listeners'?" */
 };
 
-/* Zero-initialised is empty. At most ERRORS_MAX are kept, the rest is counted. */
+/* Zero-initialised is empty. At most ERRORS_MAX errors and as many warnings are kept, the rest is
+ * counted; what is the same in all is kept once. */
 struct errors {
 	struct error_item *items;
-	size_t count;       /* kept items, warnings among them */
-	size_t error_count; /* errors alone, also those not kept */
-	bool may_pass;      /* one had a cause that may pass: see errors_note_cause */
+	size_t count;             /* kept items, warnings among them */
+	size_t error_count;       /* errors alone, also those not kept */
+	size_t warning_count;     /* likewise */
+	size_t repeated_count[2]; /* not kept because they are there already: errors, warnings */
+	bool may_pass;            /* one had a cause that may pass: see errors_note_cause */
 };
 
 #define ERRORS_MAX 100

@@ -367,14 +367,6 @@ void control_socket_check(const struct conf *conf, bool starts, struct errors *e
 		(void)conf_check_directory(directory, "control.socket", errors);
 		free(directory);
 	}
-	for (size_t i = 0; i < conf->listener_count; i++) {
-		const struct conf_listener *l = &conf->listeners[i];
-
-		if (l->is_unix && strcmp(l->path, address.path) == 0)
-			errors_add(errors, conf->path, l->line, l->column,
-			           "bind '%s' is the path of control.socket, too: change one",
-			           l->bind);
-	}
 	address_fini(&address);
 }
 

@@ -77,7 +77,23 @@ static int set_options(int fd, int family, bool shared)
 	return failed;
 }
 
-static int bound_socket(const struct addrinfo *address, bool shared)
+/* An address that the machine gets later, by DHCP or when its cable is plugged in, can be bound to
+ * now: connections come as soon as it is there. */
+static int bind_in_advance(const struct binding *b, int fd, const struct addrinfo *address)
+{
+	/* mutant: bind_in_advance */
+	if (option(fd, IPPROTO_IP, IP_FREEBIND, 1) != 0 ||
+	    bind(fd, address->ai_addr, address->ai_addrlen) != 0)
+		return -EADDRNOTAVAIL;
+	errors_warn(b->errors, b->conf_path, b->conf->line, b->conf->column,
+	            "%s: this machine has no address %s now: clients can connect as soon as it has "
+	            "it ('ip address' lists what it has); if that is not meant, [::]:%u listens on "
+	            "all addresses",
+	            b->conf->bind, b->conf->host, b->conf->port);
+	return 0;
+}
+
+static int bound_socket(const struct binding *b, const struct addrinfo *address, bool shared)
 {
 	int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int failed;
@@ -86,7 +102,7 @@ static int bound_socket(const struct addrinfo *address, bool shared)
 		return -errno;
 	failed = set_options(fd, address->ai_family, shared);
 	if (failed == 0 && bind(fd, address->ai_addr, address->ai_addrlen) != 0)
-		failed = -errno;
+		failed = errno == EADDRNOTAVAIL ? bind_in_advance(b, fd, address) : -errno;
 	if (failed == 0)
 		return fd;
 	close(fd);
@@ -174,12 +190,12 @@ static int bind_tcp(const struct binding *b, uint16_t *port, bool probe)
 		return fd;
 	if (probe && wanted != 0) {
 		/* SO_REUSEPORT would let a second broker of the same user share the port. */
-		fd = bound_socket(address, false);
+		fd = bound_socket(b, address, false);
 		if (fd >= 0)
 			close(fd);
 	}
 	if (fd >= 0)
-		fd = bound_socket(address, true);
+		fd = bound_socket(b, address, true);
 	freeaddrinfo(address);
 	if (fd >= 0 && listen(fd, BACKLOG) != 0) {
 		int failed = -errno;
@@ -474,6 +490,16 @@ int socket_bind_permit(const struct conf_listener *conf, struct errors *errors,
 	return set_permissions(&b, uid, gid);
 }
 
+/* Whoever checks may be somebody else than who starts the broker. */
+static void warn_forbidden(const struct binding *b)
+{
+	errors_warn(b->errors, b->conf_path, b->conf->line, b->conf->column,
+	            "%s: this user may not listen on port %u (ports below 1024), and a broker of "
+	            "this user would not start: use a port above, 8883 is the usual one, or set "
+	            "AmbientCapabilities=CAP_NET_BIND_SERVICE in the systemd unit",
+	            b->conf->bind, b->conf->port);
+}
+
 /* Bound for a moment, without SO_REUSEPORT, as the first of a start is. */
 static int probe_tcp(const struct binding *b)
 {
@@ -482,10 +508,12 @@ static int probe_tcp(const struct binding *b)
 
 	if (fd != 0)
 		return fd;
-	fd = bound_socket(address, false);
+	fd = bound_socket(b, address, false);
 	freeaddrinfo(address);
 	if (fd >= 0)
 		close(fd);
+	else if (fd == -EACCES || fd == -EPERM)
+		warn_forbidden(b);
 	else if (fd != -EADDRINUSE)
 		report_tcp(b, b->conf->port, fd);
 	return fd < 0 ? fd : 0;

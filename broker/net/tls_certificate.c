@@ -151,12 +151,34 @@ int tls_certificate_days_left(const struct tls_certificate *c)
 	return seconds < 0 ? days - 1 : days;
 }
 
+static void check_dates(const struct tls_certificate *c, const struct place *p)
+{
+	int days = tls_certificate_days_left(c);
+	struct buf date = {0};
+
+	if (tls_certificate_not_yet_valid(c))
+		tls_certificate_put_begin(c, &date);
+	else
+		tls_certificate_put_end(c, &date);
+	buf_put_u8(&date, '\0');
+	if (tls_certificate_not_yet_valid(c))
+		WARN(p,
+		     "%s is not valid before %s, or this machine's clock is wrong: clients will "
+		     "refuse it",
+		     c->path, (const char *)date.data);
+	else if (days < 0)
+		WARN(p, "%s expired on %s: clients will refuse it; renew it", c->path,
+		     (const char *)date.data);
+	else if (days < 30)
+		WARN(p, "%s expires on %s; renew it", c->path, (const char *)date.data);
+	buf_fini(&date);
+}
+
 bool tls_certificate_load(struct tls_certificate *c, const struct conf_certificate *conf,
                           const char *conf_path, struct errors *errors)
 {
 	struct place p = {.conf = conf, .conf_path = conf_path, .errors = errors};
 	bool have_chain, have_key;
-	int days;
 
 	c->path = xstrdup(conf->certificate);
 	c->key_path = xstrdup(conf->key);
@@ -174,17 +196,7 @@ bool tls_certificate_load(struct tls_certificate *c, const struct conf_certifica
 		     "%s is not for servers (extended key usage without serverAuth): clients will "
 		     "refuse it",
 		     c->path);
-	days = tls_certificate_days_left(c);
-	if (tls_certificate_not_yet_valid(c))
-		WARN(&p,
-		     "%s is not valid yet, or this machine's clock is wrong: clients will "
-		     "refuse it",
-		     c->path);
-	else if (days < 0)
-		WARN(&p, "%s expired %d days ago: clients will refuse it; renew it", c->path,
-		     -days);
-	else if (days < 30)
-		WARN(&p, "%s expires in %d days; renew it", c->path, days);
+	check_dates(c, &p);
 	return true;
 }
 

@@ -7,6 +7,7 @@
 #include "base/crypto.h"
 #include "conf/conf_file.h"
 #include "net/tls_context_internal.h"
+#include "net/tls_lint.h"
 #include "net/tls_pem.h"
 
 static bool add_client_ca(const struct tls_building *b, X509_STORE *store, STACK_OF(X509) * all)
@@ -100,6 +101,7 @@ static bool add_crls(const struct tls_building *b, X509_STORE *store, STACK_OF(X
 			            "the revocation list has expired: until it is renewed no "
 			            "client certificate of its CA is accepted");
 	}
+	tls_lint_revocations(b, cas, crls);
 	ok = ok && X509_STORE_set_flags(store, crl_flags(cas, crls)) == 1;
 	if (!ok)
 		tls_building_report(b, "client_crl");
@@ -134,6 +136,7 @@ void tls_client_ca_load(const struct tls_building *b)
 		goto done;
 	}
 	add_trust(b->ctx, buf_slice(&bytes));
+	tls_lint_cas(b, cas);
 	ok = add_client_ca(b, store, cas) &&
 	     (b->conf->client_crl == NULL || add_crls(b, store, cas));
 done:

@@ -14,6 +14,7 @@
 #include "net/tls_certificate.h"
 #include "net/tls_client_ca.h"
 #include "net/tls_context_internal.h"
+#include "net/tls_lint.h"
 #include "net/tls_ssl_ctx.h"
 #include "net/tls_tickets.h"
 
@@ -95,6 +96,10 @@ static void load_certificates(const struct tls_building *b)
 			                              b->errors);
 		if (loaded)
 			add_certificate(b, i);
+		if (loaded && b->certificates_of == NULL) {
+			tls_lint_certificate(c, &b->conf->certificates[i], b->conf_path, b->errors);
+			tls_lint_repeated(b, i);
+		}
 	}
 }
 

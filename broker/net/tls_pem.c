@@ -6,13 +6,36 @@
 
 #include "conf/conf_file.h"
 
+#define KEY_MARK "PRIVATE KEY-----"
+
+/* A file where a private key is, too, is as secret as one that has nothing else. */
+static bool check_secret(const struct conf_file *file, struct buf *bytes, struct errors *errors)
+{
+	struct conf_file secret = *file;
+	struct buf why = {0};
+	bool ok = true;
+
+	/* mutant: private_key_in_a_certificate_file */
+	if (memmem(bytes->data, bytes->len, KEY_MARK, strlen(KEY_MARK)) != NULL) {
+		secret.is_secret = true;
+		ok = conf_file_is_trusted(&secret, &why);
+	}
+	if (!ok)
+		errors_add(errors, file->path, 0, 0,
+		           "this %s has a private key in it, too: %.*s; whoever has read it can "
+		           "pretend to be this broker, so make a new key and certificate",
+		           file->what, (int)why.len, (const char *)why.data);
+	buf_fini(&why);
+	return ok;
+}
+
 bool tls_pem_read_file(const struct conf_file *file, struct buf *out, struct errors *errors)
 {
 	if (conf_read_file(file, out, errors) != 0)
 		return false;
 	if (out->len == 0)
 		errors_add(errors, file->path, 0, 0, "the %s is empty", file->what);
-	return out->len > 0;
+	return out->len > 0 && (file->is_secret || check_secret(file, out, errors));
 }
 
 bool tls_pem_is_der(struct slice bytes)

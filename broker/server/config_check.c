@@ -9,11 +9,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "acl/rule_filter.h"
 #include "admin/control_socket.h"
 #include "base/array.h"
 #include "base/log.h"
 #include "conf/conf_file.h"
 #include "net/socket_bind.h"
+#include "server/check_access.h"
+#include "server/check_machine.h"
+#include "server/check_paths.h"
 #include "store/store_lock.h"
 
 struct config_candidate {
@@ -59,25 +63,6 @@ static void check_listeners(const struct config_candidate *c)
 	}
 }
 
-/* What is written there would end up in a file that is read. */
-static void check_audit_name(const struct config_candidate *c)
-{
-	const struct conf *conf = c->next->conf;
-	const struct {
-		const char *key, *path;
-	} rows[] = {
-	    {"this configuration", conf->path},
-	    {"authentication.password_file", conf->password_file},
-	    {"authorization.acl_file", conf->acl_file},
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		if (rows[i].path != NULL && strcmp(rows[i].path, conf->log_audit) == 0)
-			errors_add(c->errors, conf->log_audit, 0, 0,
-			           "log.audit: the file is %s, too; name another one", rows[i].key);
-	}
-}
-
 static void check_audit(const struct config_candidate *c)
 {
 	const char *path = c->next->conf->log_audit;
@@ -85,7 +70,6 @@ static void check_audit(const struct config_candidate *c)
 
 	if (path == NULL || !starts(c))
 		return;
-	check_audit_name(c);
 	failed = log_audit_check(path);
 	if (failed == -EPERM)
 		errors_add(
@@ -126,25 +110,20 @@ static void check_persistence(const struct config_candidate *c)
 	errors_note_cause(c->errors, -rc);
 }
 
-static void check_roles(const struct config_candidate *c)
+static void check_names(const struct config_candidate *c)
 {
-	const struct identity_source *identities = c->next->identities;
-	struct identity_entry user;
+	check_paths(c->next->conf, c->errors);
+}
 
-	if (identities == NULL || c->next->acl == NULL)
-		return;
-	for (size_t i = 0; i < identity_source_count(identities); i++) {
-		identity_source_at(identities, i, &user);
-		for (size_t r = 0; r < user.role_count; r++) {
-			if (!acl_has_role(c->next->acl, user.roles[r]))
-				errors_warn(
-				    c->errors, identity_source_path(c->next->identities), user.line,
-				    0,
-				    "user '%s' has the role '%s', which the ACL file does not "
-				    "define: it grants nothing",
-				    user.name, user.roles[r]);
-		}
-	}
+static void check_users_and_rules(const struct config_candidate *c)
+{
+	if (c->next->identities != NULL && c->next->acl != NULL)
+		check_access(c->next, c->errors);
+}
+
+static void check_limits(const struct config_candidate *c)
+{
+	check_machine(c->next->conf, c->errors);
 }
 
 static bool roles_of_user(void *arg, struct slice name, char *const **roles, size_t *role_count)
@@ -159,6 +138,28 @@ static void check_acl_tests(const struct config_candidate *c)
 
 	if (next->identities != NULL && next->acl != NULL)
 		acl_run_tests(next->acl, roles_of_user, next->identities, c->errors);
+}
+
+/* The first row whose filter matches decides. */
+static void check_durable_topics(const struct config_candidate *c)
+{
+	const struct conf *conf = c->next->conf;
+
+	for (size_t i = 0; i < conf->persistence_topic_count; i++) {
+		const char *later = conf->persistence_topics[i].filter;
+
+		for (size_t j = 0; j < i; j++) {
+			const char *earlier = conf->persistence_topics[j].filter;
+
+			if (!rule_filter_covers(slice_of_str(earlier), slice_of_str(later)))
+				continue;
+			errors_warn(c->errors, conf->path, 0, 0,
+			            "persistence.topics: '%s' never decides: '%s' comes first and "
+			            "covers it; move it up or remove it",
+			            later, earlier);
+			break;
+		}
+	}
 }
 
 static bool differs(const char *a, const char *b)
@@ -194,8 +195,9 @@ static void check_restart(const struct config_candidate *c)
 typedef void check_fn(const struct config_candidate *c);
 
 static check_fn *const checks[] = {
-    check_audit,       check_listeners, check_identities, check_control_socket,
-    check_persistence, check_roles,     check_acl_tests,  check_restart,
+    check_audit,          check_names,          check_listeners,       check_identities,
+    check_control_socket, check_persistence,    check_users_and_rules, check_acl_tests,
+    check_limits,         check_durable_topics, check_restart,
 };
 
 void config_check(const struct config_snapshot *next, const struct config_snapshot *before,

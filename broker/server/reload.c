@@ -333,7 +333,8 @@ bool reload_open(struct reloader *r, config_apply_done_fn *done, void *arg)
 	struct errors errors = {0};
 	bool ok = bind_new(r, NULL, r->snapshot, &sockets, &errors);
 
-	errors_log(&errors);
+	if (!ok) /* else there are warnings alone, which config_check gave, too */
+		errors_log(&errors);
 	errors_fini(&errors);
 	if (!ok) {
 		config_sockets_close(&sockets);

@@ -37,13 +37,33 @@ static void errors_beyond_the_bound_are_counted(void **state)
 	char *text;
 
 	(void)state;
-	errors_warn(&e, "f", 1, 1, "a warning takes a place too");
+	for (unsigned i = 0; i < 150; i++)
+		errors_warn(&e, "f", 1000 + i, 1, "odd");
 	for (unsigned i = 0; i < 250; i++)
 		errors_add(&e, "f", 250 - i, 1, "wrong");
-	assert_int_equal(e.count, ERRORS_MAX);
+	assert_int_equal(e.count, 2 * ERRORS_MAX); /* warnings take no place of errors */
 	assert_int_equal(e.error_count, 250);
 	text = errors_text(&e);
-	assert_non_null(strstr(text, "\nand 151 more errors\n"));
+	assert_non_null(strstr(text, "\nand 150 more errors\nand 50 more warnings\n"));
+	free(text);
+	errors_fini(&e);
+}
+
+static void what_is_the_same_is_said_once(void **state)
+{
+	struct errors e = {0};
+	char *text;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		errors_warn(&e, "f", 1, 1, "odd");
+		errors_add(&e, "f", 1, 1, "odd");
+		errors_add(&e, "f", 2, 1, "odd");
+	}
+	assert_int_equal(e.count, 3);
+	assert_int_equal(e.error_count, 6); /* whoever compares it sees that there was one */
+	text = errors_text(&e);
+	assert_string_equal(text, "f:1:1: warning: odd\nf:1:1: error: odd\nf:2:1: error: odd\n");
 	free(text);
 	errors_fini(&e);
 }
@@ -161,6 +181,7 @@ int main(void)
 	    cmocka_unit_test(passing_causes_are_told_from_lasting_ones),
 	    cmocka_unit_test(errors_are_in_the_order_of_files_and_lines),
 	    cmocka_unit_test(errors_beyond_the_bound_are_counted),
+	    cmocka_unit_test(what_is_the_same_is_said_once),
 	    cmocka_unit_test(control_characters_of_a_file_are_escaped),
 	    cmocka_unit_test(nearest_name_is_within_a_third_of_its_length),
 	    cmocka_unit_test(errors_go_to_the_log_line_by_line),

@@ -108,7 +108,7 @@ static void missing_file_is_reported_with_its_name(void **state)
 	(void)state;
 	expect_read("none", true, -ENOENT,
 	            "none: error: private key: cannot be read: there is no such file: check the "
-	            "name, relative names start at the directory of the file that names them\n");
+	            "name; relative names in a file start at the directory of that file\n");
 }
 
 /* The errors of conf_load; "" where it loaded. */
@@ -151,11 +151,17 @@ static void configuration_file_is_loaded(void **state)
 
 static void directory_or_device_is_refused_as_a_file(void **state)
 {
+	char *said;
+
 	(void)state;
-	expect_load(
-	    "none",
-	    "none: error: configuration: cannot be read: there is no such file: check the name, "
-	    "relative names start at the directory of the file that names them\n");
+	said = load("none");
+	assert_non_null(strstr(said,
+	                       "none: error: configuration: there is no such file in the working "
+	                       "directory, /"));
+	free(said);
+	expect_load("/nonexistent/none",
+	            "/nonexistent/none: error: configuration: there is no such file: name it with "
+	            "its directory, for example /etc/vakt/broker.yaml\n");
 	expect_load(
 	    ".",
 	    ".: error: configuration: cannot be read: this is a directory, a file is wanted\n");

@@ -74,13 +74,16 @@ static void several_workers_share_a_port_others_do_not(void **state)
 
 static void addresses_that_cannot_be(void **state)
 {
-	struct conf_listener foreign = tcp("192.0.2.1", 8883), name = tcp("localhost", 8883);
+	struct conf_listener foreign = tcp("192.0.2.1", 18883), name = tcp("localhost", 8883);
 	uint16_t port = 0;
+	int fd = bind_to(&foreign, &port, true, "broker.yaml:4:11: warning: ");
 
 	(void)state;
-	assert_int_equal(bind_to(&foreign, &port, true, "broker.yaml:4:11: error:"),
-	                 -EADDRNOTAVAIL);
-	assert_true(bind_to(&foreign, &port, true, "this machine has no address 192.0.2.1") < 0);
+	assert_true(fd >= 0); /* it may come later */
+	close(fd);
+	fd = bind_to(&foreign, &port, true, "this machine has no address 192.0.2.1 now: ");
+	assert_true(fd >= 0);
+	close(fd);
 	assert_true(bind_to(&name, &port, true, "not a numeric address") < 0);
 }
 

@@ -30,17 +30,27 @@ static int set_up(void **state)
 	good = pki_make(&(struct pki_options){
 	    .common_name = "a", .alternatives = "DNS:a", .usage = "serverAuth", .issuer = &ca});
 	other = pki_make(&(struct pki_options){.common_name = "a", .issuer = &ca});
-	rsa = pki_make(&(struct pki_options){.common_name = "a", .rsa_bits = 2048, .issuer = &ca});
+	rsa = pki_make(&(struct pki_options){
+	    .common_name = "a", .alternatives = "DNS:a", .rsa_bits = 2048, .issuer = &ca});
 	small =
 	    pki_make(&(struct pki_options){.common_name = "a", .curve = "P-224", .issuer = &ca});
-	expired = pki_make(&(struct pki_options){
-	    .common_name = "a", .days_from = -9, .days_to = -3, .issuer = &ca});
-	soon = pki_make(&(struct pki_options){
-	    .common_name = "a", .days_from = -9, .days_to = 5, .issuer = &ca});
-	young = pki_make(&(struct pki_options){
-	    .common_name = "a", .days_from = 2, .days_to = 90, .issuer = &ca});
-	for_clients = pki_make(
-	    &(struct pki_options){.common_name = "a", .usage = "clientAuth", .issuer = &ca});
+	expired = pki_make(&(struct pki_options){.common_name = "a",
+	                                         .alternatives = "DNS:a",
+	                                         .days_from = -9,
+	                                         .days_to = -3,
+	                                         .issuer = &ca});
+	soon = pki_make(&(struct pki_options){.common_name = "a",
+	                                      .alternatives = "DNS:a",
+	                                      .days_from = -9,
+	                                      .days_to = 5,
+	                                      .issuer = &ca});
+	young = pki_make(&(struct pki_options){.common_name = "a",
+	                                       .alternatives = "DNS:a",
+	                                       .days_from = 2,
+	                                       .days_to = 90,
+	                                       .issuer = &ca});
+	for_clients = pki_make(&(struct pki_options){
+	    .common_name = "a", .alternatives = "DNS:a", .usage = "clientAuth", .issuer = &ca});
 	tickets = tls_tickets_new();
 	net_fixture_log_start();
 	return 0;
@@ -172,10 +182,12 @@ static void pairs_that_are_taken(void **state)
 	} rows[] = {
 	    {"P-256", &good, "ECDSA P-256", NULL, 0, 0},
 	    {"RSA 2048", &rsa, "RSA 2048", NULL, 0, 0},
-	    {"expired", &expired, "ECDSA P-256", "expired", 1, 0},
-	    {"ends soon", &soon, "ECDSA P-256", "expires in ", 1, 0},
-	    {"not yet valid", &young, "ECDSA P-256", "not valid yet", 0, 1},
+	    {"expired", &expired, "ECDSA P-256", " expired on ", 1, 0},
+	    {"ends soon", &soon, "ECDSA P-256", " expires on ", 1, 0},
+	    {"not yet valid", &young, "ECDSA P-256", " is not valid before ", 0, 1},
 	    {"for clients", &for_clients, "ECDSA P-256", "is not for servers", 0, 0},
+	    {"without names", &other, "ECDSA P-256",
+	     "has no DNS name or IP address in subjectAltName", 0, 0},
 	};
 
 	(void)state;
@@ -225,12 +237,104 @@ static void exactly_nine_suites(void **state)
 	tls_context_unref(&ctx);
 }
 
+/* The leaf, and then `above`. */
+static const char *chain_file(const char *name, const struct pki_identity *leaf,
+                              const struct pki_identity *above)
+{
+	const char *path = pki_write(name, leaf->certificate);
+	FILE *file = fopen(path, "ae");
+
+	assert_int_equal(PEM_write_X509(file, above->certificate), 1);
+	fclose(file);
+	return path;
+}
+
+static const char *with_its_key(const char *name, mode_t mode)
+{
+	const char *path = pki_write(name, good.certificate);
+	FILE *file = fopen(path, "ae");
+
+	assert_int_equal(PEM_write_PrivateKey(file, good.key, NULL, NULL, 0, NULL, NULL), 1);
+	fclose(file);
+	assert_int_equal(chmod(path, mode), 0);
+	return path;
+}
+
+static void certificate_files_with_more_in_them(void **state)
+{
+	struct pki_identity middle =
+	    pki_make(&(struct pki_options){.common_name = "middle", .ca = true, .issuer = &ca});
+	struct pki_identity leaf = pki_make(
+	    &(struct pki_options){.common_name = "a", .alternatives = "DNS:a", .issuer = &middle});
+	char *good_key = xstrdup(pki_write_key("good.key", good.key));
+	char *leaf_key = xstrdup(pki_write_key("leaf.key", leaf.key));
+	const struct {
+		const char *name, *certificate, *key, *text;
+		bool taken;
+	} rows[] = {
+	    {"chain", chain_file("chain.crt", &leaf, &middle), leaf_key, NULL, true},
+	    {"chain of another", chain_file("chain2.crt", &good, &middle), good_key,
+	     "certificate 2 in it did not issue the one before it", true},
+	    {"with its key", with_its_key("both.crt", 0600), good_key, NULL, true},
+	    {"with its key, for others to read", with_its_key("open.crt", 0644), good_key,
+	     "this certificate has a private key in it, too: others may read it (mode 0644", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char *said;
+		struct tls_context *ctx = build(rows[i].certificate, rows[i].key, &said);
+
+		if ((ctx != NULL) != rows[i].taken || (rows[i].text == NULL && said[0] != '\0') ||
+		    (rows[i].text != NULL && strstr(said, rows[i].text) == NULL))
+			fail_msg("%s: %s", rows[i].name, said);
+		free(said);
+		tls_context_unref(&ctx);
+	}
+	free(good_key);
+	free(leaf_key);
+	pki_drop(&middle);
+	pki_drop(&leaf);
+}
+
+static void certificate_that_is_never_sent_is_warned_of(void **state)
+{
+	char *crt = xstrdup(pki_write("good.crt", good.certificate));
+	char *key = xstrdup(pki_write_key("good.key", good.key));
+	struct conf_certificate pairs[] = {
+	    {.certificate = crt, .key = key, .line = 3, .column = 7},
+	    {.certificate = crt, .key = key, .line = 4, .column = 7}};
+	struct conf_tls conf = {.certificates = pairs, .certificate_count = 2, .min_version = 12};
+	struct errors errors = {0};
+	struct tls_context *ctx = tls_context_new(&conf, "broker.yaml", 1, tickets, &errors);
+	char *said = errors_text(&errors);
+
+	(void)state;
+	assert_non_null(ctx);
+	assert_non_null(strstr(said, "broker.yaml:4:7: warning: "));
+	assert_non_null(strstr(said, " is never sent: "));
+	free(said);
+	free(crt);
+	free(key);
+	errors_fini(&errors);
+	tls_context_unref(&ctx);
+}
+
 static void client_files(void **state)
 {
 	char *crt = xstrdup(pki_write("good.crt", good.certificate));
 	char *key = xstrdup(pki_write_key("good.key", good.key));
 	const char *ca_file = pki_write("ca.crt", ca.certificate);
+	struct pki_identity elsewhere =
+	    pki_make(&(struct pki_options){.common_name = "elsewhere", .ca = true});
+	struct pki_identity old_ca = pki_make(&(struct pki_options){
+	    .common_name = "old", .ca = true, .days_from = -9, .days_to = -3});
+	struct pki_identity soon_ca = pki_make(&(struct pki_options){
+	    .common_name = "soon", .ca = true, .days_from = -9, .days_to = 5});
+	const char *old_ca_file = pki_write("old-ca.crt", old_ca.certificate);
+	const char *soon_ca_file = pki_write("soon-ca.crt", soon_ca.certificate);
 	X509_CRL *crl = pki_crl(&ca, NULL, 30), *old = pki_crl(&ca, NULL, -1);
+	X509_CRL *foreign = pki_crl(&elsewhere, NULL, 30);
 	const struct {
 		const char *name, *ca, *crl, *text;
 		bool taken;
@@ -245,6 +349,10 @@ static void client_files(void **state)
 	    {"no list", ca_file, ca_file, "not a revocation list", false},
 	    {"list", ca_file, pki_write_crl("x.crl", &crl, 1), "", true},
 	    {"expired list", ca_file, pki_write_crl("y.crl", &old, 1), "expired", true},
+	    {"list of another CA", ca_file, pki_write_crl("z.crl", &foreign, 1),
+	     "the revocation list of 'CN = elsewhere' is never used", true},
+	    {"expired CA", old_ca_file, NULL, "the CA 'CN = old' expired on ", true},
+	    {"CA that ends soon", soon_ca_file, NULL, "the CA 'CN = soon' ends on ", true},
 	};
 
 	(void)state;
@@ -268,6 +376,10 @@ static void client_files(void **state)
 	}
 	X509_CRL_free(crl);
 	X509_CRL_free(old);
+	X509_CRL_free(foreign);
+	pki_drop(&elsewhere);
+	pki_drop(&old_ca);
+	pki_drop(&soon_ca);
 	free(crt);
 	free(key);
 }
@@ -444,6 +556,8 @@ int main(void)
 	    cmocka_unit_test(mismatch_names_both_files_and_the_place),
 	    cmocka_unit_test(pairs_that_are_taken),
 	    cmocka_unit_test(exactly_nine_suites),
+	    cmocka_unit_test(certificate_files_with_more_in_them),
+	    cmocka_unit_test(certificate_that_is_never_sent_is_warned_of),
 	    cmocka_unit_test(client_files),
 	    cmocka_unit_test(names_of_a_certificate),
 	    cmocka_unit_test(names_with_tricks_name_nobody),

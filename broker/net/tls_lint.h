@@ -1,0 +1,18 @@
+/* Warnings about certificates that load, and will not work, or not for long.  Thread: any. */
+#ifndef NET_TLS_LINT_H
+#define NET_TLS_LINT_H
+
+#include "net/tls_building.h"
+#include "net/tls_certificate.h"
+
+/* One of our own: its names, its chain, its dates. */
+void tls_lint_certificate(const struct tls_certificate *c, const struct conf_certificate *conf,
+                          const char *conf_path, struct errors *errors);
+/* The certificate at `index` next to those before it: is it ever sent? */
+void tls_lint_repeated(const struct tls_building *b, size_t index);
+/* Those of clients: the CAs, and the revocation lists. */
+void tls_lint_cas(const struct tls_building *b, STACK_OF(X509) * cas);
+void tls_lint_revocations(const struct tls_building *b, STACK_OF(X509) * cas,
+                          STACK_OF(X509_CRL) * crls);
+
+#endif

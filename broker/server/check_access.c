@@ -1,0 +1,149 @@
+/* A function for each question. */
+#include "server/check_access.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- users and rules --- */
+
+static void user_at(void *arg, size_t index, struct acl_listed_user *out)
+{
+	struct identity_entry entry;
+
+	identity_source_at(arg, index, &entry);
+	*out = (struct acl_listed_user){.name = entry.name,
+	                                .roles = entry.roles,
+	                                .role_count = entry.role_count,
+	                                .line = entry.line};
+}
+
+static bool has_user(void *arg, const char *name)
+{
+	struct identity_entry entry;
+
+	return identity_source_find(arg, slice_of_str(name), &entry);
+}
+
+static char *why_missing(void *arg, const char *name)
+{
+	return identity_source_why_refused(arg, name);
+}
+
+static void check_users(const struct config_snapshot *next, struct errors *errors)
+{
+	struct acl_user_list users = {.arg = next->identities,
+	                              .path = identity_source_path(next->identities),
+	                              .count = identity_source_count(next->identities),
+	                              .at = user_at,
+	                              .has = has_user,
+	                              .why_missing = why_missing};
+
+	if (identity_source_exists(next->identities))
+		acl_lint_users(next->acl, &users, errors);
+	if (next->conf->acl_file == NULL)
+		errors_warn(errors, next->conf->path, 0, 0,
+		            "authorization.acl_file is not set: everything is denied to everybody; "
+		            "write rules (acl.yaml(5)) and name their file");
+}
+
+/* --- listeners --- */
+
+static bool names_by_certificate(const struct conf_listener *l)
+{
+	return l->tls.client_certificates != CLIENT_CERTIFICATES_NONE &&
+	       l->authentication.certificate_user != CERTIFICATE_USER_NONE;
+}
+
+/* Can somebody log in with a password? */
+static bool has_passwords(const struct identity_source *identities)
+{
+	size_t count = identity_source_count(identities);
+
+	for (size_t i = 0; i < count; i++) {
+		struct identity_entry user;
+
+		identity_source_at(identities, i, &user);
+		if (!user.locked && (user.has_password || user.has_scram))
+			return true;
+	}
+	return false;
+}
+
+static void check_listener(const struct config_snapshot *next, const struct conf_listener *l,
+                           struct errors *errors)
+{
+	bool by_certificate = names_by_certificate(l);
+	bool requires = l->tls.client_certificates == CLIENT_CERTIFICATES_REQUIRED;
+	const char *path = identity_source_path(next->identities);
+
+	if (l->server_reference != NULL) /* nobody shall */
+		return;
+	/* mutant: listener_without_login */
+	if (!l->authentication.anonymous && !has_passwords(next->identities) &&
+	    (!by_certificate || identity_source_admitted(next->identities, by_certificate, 1) == 0))
+		errors_warn(errors, next->conf->path, l->line, l->column,
+		            "%s: nobody can log in here: %s%s; add users with broker-passwd, or "
+		            "let certificates name them (authentication.certificate_user)",
+		            l->bind,
+		            path == NULL ? "authentication.password_file is not set"
+		                         : "there is no unlocked user with a password in ",
+		            path == NULL ? "" : path);
+	if (l->authentication.anonymous && requires && by_certificate)
+		errors_warn(errors, next->conf->path, l->line, l->column,
+		            "%s: anonymous: true does nothing here: each client must have a "
+		            "certificate, and certificate_user takes its name from that; remove "
+		            "one of the two",
+		            l->bind);
+	else if (l->authentication.anonymous && requires)
+		errors_warn(
+		    errors, next->conf->path, l->line, l->column,
+		    "%s: anonymous: true with client_certificates: required: clients need a "
+		    "certificate, and are nobody all the same; set certificate_user to "
+		    "know them by it",
+		    l->bind);
+	if (l->authentication.anonymous && next->conf->acl_file != NULL &&
+	    !acl_allows_anonymous(next->acl))
+		errors_warn(errors, next->conf->path, l->line, l->column,
+		            "%s: anonymous clients can log in here, and everything is denied to "
+		            "them: write rules under anonymous: in %s, or set anonymous: false",
+		            l->bind, next->conf->acl_file);
+}
+
+/* Has no password, and no listener takes names from certificates. */
+static void check_passwords(const struct config_snapshot *next, struct errors *errors)
+{
+	size_t count = identity_source_count(next->identities), found = 0;
+	struct identity_entry user, first = {0};
+
+	for (size_t i = 0; i < next->conf->listener_count; i++) {
+		if (names_by_certificate(&next->conf->listeners[i]))
+			return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		identity_source_at(next->identities, i, &user);
+		if (user.locked || user.has_password || user.has_scram)
+			continue;
+		if (found++ == 0)
+			first = user;
+	}
+	if (found == 1)
+		errors_warn(errors, identity_source_path(next->identities), first.line, 0,
+		            "user '%s' has no password, and no listener takes names from "
+		            "certificates: it cannot log in; give it one: 'broker-passwd FILE set "
+		            "NAME'",
+		            first.name);
+	else if (found > 1)
+		errors_warn(errors, identity_source_path(next->identities), first.line, 0,
+		            "user '%s' and %zu more have no password, and no listener takes names "
+		            "from certificates: they cannot log in; give them one: 'broker-passwd "
+		            "FILE set NAME'",
+		            first.name, found - 1);
+}
+
+void check_access(const struct config_snapshot *next, struct errors *errors)
+{
+	check_users(next, errors);
+	for (size_t i = 0; i < next->conf->listener_count; i++)
+		check_listener(next, &next->conf->listeners[i], errors);
+	check_passwords(next, errors);
+}
