@@ -44,10 +44,10 @@ enum conf_protocol {
 #undef PROTOCOL
 };
 
-/* What happens to a client that has more unacknowledged messages than CONNACK allows it. */
-enum conf_receive_maximum_enforcement {
-	RECEIVE_MAXIMUM_LENIENT,
-	RECEIVE_MAXIMUM_STRICT,
+/* What happens to a client that exceeds what CONNACK allows it. */
+enum conf_enforcement {
+	ENFORCEMENT_LENIENT,
+	ENFORCEMENT_STRICT,
 };
 
 /* What an acknowledgement of the broker says about its disk. */

@@ -42,8 +42,8 @@ static const struct schema_word partial_words[] = {
     {"filter", PARTIAL_SUBSCRIPTIONS_FILTER},
 };
 static const struct schema_word enforcement_words[] = {
-    {"lenient", RECEIVE_MAXIMUM_LENIENT},
-    {"strict", RECEIVE_MAXIMUM_STRICT},
+    {"lenient", ENFORCEMENT_LENIENT},
+    {"strict", ENFORCEMENT_STRICT},
 };
 static const struct schema_word level_words[] = {
     {"error", LOG_LEVEL_ERROR},

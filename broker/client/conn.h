@@ -53,6 +53,8 @@ struct conn {
 	struct worker *moving_to;             /* it leaves at the end of the turn; NULL: it stays */
 	struct buf *deferred;                 /* deferred_publish.h; NULL: nothing */
 	struct buf in; /* an incomplete packet; the CONNECT while its login is under way */
+	/* A PUBLISH that is read past (large_publish.h): bytes to come, and those that came. */
+	size_t skip_left, skipped;
 	struct half_open_place half_open; /* among those of its worker that have no CONNACK */
 	struct timer timer; /* CONNECT deadline, then keep alive, or the end of a rate's pause */
 	const struct conn_ops *ops;

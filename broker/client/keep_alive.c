@@ -61,12 +61,15 @@ static uint64_t input_due_ms(const struct conn *c)
 /* When the packet under way has come too slowly, or the TLS record. */
 static uint64_t packet_due_ms(const struct conn *c)
 {
-	uint64_t bytes = c->in.len + stream_undelivered(c->link.stream);
+	bool passed = c->skip_left > 0;
+	uint64_t bytes = c->in.len + stream_undelivered(c->link.stream) + (passed ? c->skipped : 0);
 
 	if (c->keep_alive_s == 0 || c->link.pauses != 0 || bytes == 0)
 		return UINT64_MAX;
 	/* mutant: slow_packet_stays */
-	return not_before_pause(c, c->in.len > 0 ? c->packet_ms : c->link.heard_ms) +
+	return not_before_pause(c, c->in.len > 0 || /* mutant: slow_large_publish_stays */ passed
+	                               ? c->packet_ms
+	                               : c->link.heard_ms) +
 	       allowed_ms(c) + bytes * 1000 / KEEP_ALIVE_PACKET_RATE;
 }
 

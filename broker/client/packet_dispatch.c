@@ -11,6 +11,7 @@
 #include "client/deferred_publish.h"
 #include "client/input_drain.h"
 #include "client/keep_alive.h"
+#include "client/large_publish.h"
 #include "client/waiting_connect.h"
 #include "client/yield.h"
 #include "proto/packet_disconnect.h"
@@ -211,11 +212,15 @@ static void handle_packets(struct conn *c, struct slice *in)
 	struct frame f;
 	size_t needed;
 
+	if (c->skip_left > 0)
+		large_publish_skip(c, in);
 	while (c->state == CONN_ACCEPTED && c->link.pauses == 0 && in->len > 0) {
 		uint64_t now_ms = w->executor.now_ms;
 		struct slice from = *in;
 		enum frame_result status = frame_next(in, max, &f, &needed);
 
+		if (status == FRAME_TOO_LARGE)
+			status = large_publish_begin(c, in, &f);
 		if (status != FRAME_COMPLETE) {
 			refuse_frame(c, status, "the packet is larger than limits.max_packet_size");
 			break;

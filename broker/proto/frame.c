@@ -33,6 +33,17 @@ static enum length_result remaining_length(struct slice in, size_t *bytes, uint3
 	return LENGTH_MALFORMED;
 }
 
+static struct frame frame_of(struct slice in, size_t length_bytes, size_t body_bytes, size_t size)
+{
+	return (struct frame){
+	    .type = (enum packet_type)(in.data[0] >> 4),
+	    .flags = in.data[0] & 0x0f,
+	    .padded = length_bytes > 1 && in.data[length_bytes] == 0,
+	    .body = slice_of(in.data + 1 + length_bytes, body_bytes),
+	    .size_bytes = size,
+	};
+}
+
 enum frame_result frame_next(struct slice *in, size_t max_bytes, struct frame *out,
                              size_t *needed_bytes)
 {
@@ -46,17 +57,14 @@ enum frame_result frame_next(struct slice *in, size_t max_bytes, struct frame *o
 		return known == LENGTH_MALFORMED ? FRAME_MALFORMED : FRAME_INCOMPLETE;
 	size = 1 + length_bytes + length;
 	*needed_bytes = size;
-	if (size > max_bytes)
+	if (size > max_bytes) {
+		*out = frame_of(*in, length_bytes,
+		                size > in->len ? in->len - 1 - length_bytes : length, size);
 		return FRAME_TOO_LARGE;
+	}
 	if (size > in->len)
 		return FRAME_INCOMPLETE;
-	*out = (struct frame){
-	    .type = (enum packet_type)(in->data[0] >> 4),
-	    .flags = in->data[0] & 0x0f,
-	    .padded = length_bytes > 1 && in->data[length_bytes] == 0,
-	    .body = slice_of(in->data + 1 + length_bytes, length),
-	    .size_bytes = size,
-	};
+	*out = frame_of(*in, length_bytes, length, size);
 	*in = slice_skip(*in, size);
 	return FRAME_COMPLETE;
 }

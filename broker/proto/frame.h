@@ -29,7 +29,7 @@ enum frame_result {
 	                     unknown */
 	FRAME_MALFORMED,  /* Remaining Length of five bytes */
 	FRAME_TOO_LARGE,  /* the whole packet is larger than max_bytes; known as soon as its length
-	                     is */
+	                     is. Nothing consumed; out->body is what has come of it */
 };
 
 /* Take the next packet off *in. *needed_bytes is also set with FRAME_TOO_LARGE. Flags and types are

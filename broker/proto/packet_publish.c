@@ -92,6 +92,22 @@ struct fault packet_publish_decode(const struct frame *frame, enum mqtt_version 
 	return out->topic.len > 0 ? FAULT_NONE : check_empty_topic(out, version);
 }
 
+bool packet_publish_cut(struct frame *frame, enum mqtt_version version)
+{
+	struct reader r = reader_of(frame->body);
+
+	(void)read_string(&r);
+	if (packet_publish_qos(frame) > 0)
+		(void)read_u16(&r);
+	if (version == MQTT_5_0)
+		(void)read_bytes(&r, read_varint(&r));
+	(void)read_u8(&r);
+	if (r.bad)
+		return false;
+	frame->body.len -= reader_left(&r);
+	return true;
+}
+
 /* The properties without their length. */
 static size_t properties_size(const struct publish_out *p)
 {

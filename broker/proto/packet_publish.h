@@ -35,6 +35,10 @@ struct publish {
 struct fault packet_publish_decode(const struct frame *frame, enum mqtt_version version,
                                    struct publish *out);
 
+/* `frame` is the beginning of a packet that is too large (FRAME_TOO_LARGE): cut it after the first
+ * byte of its payload, so that it can be decoded. False: so much has not come yet. */
+bool packet_publish_cut(struct frame *frame, enum mqtt_version version);
+
 /* A PUBLISH to a subscriber. */
 struct publish_out {
 	enum mqtt_version version;

@@ -37,6 +37,15 @@ static struct fault check_announced(const struct conf_limits *limits, const stru
 	return FAULT_NONE;
 }
 
+/* It is only the beginning of a packet (client/large_publish.h). [MQTT5-3.2.2-15] */
+static struct fault refuse_size(struct client_link *link)
+{
+	count(&link->worker->counters.publish_too_large);
+	if (link->version == MQTT_5_0) /* others were not told */
+		session_report_ignored(link->session, IGNORED_MAXIMUM_PACKET_SIZE);
+	return fault_of(REASON_QUOTA_EXCEEDED, "the packet is larger than limits.max_packet_size");
+}
+
 /* What the client cannot know. It says that the payload is text, and it is not: the standard (5.0,
  * 3.3.2.3.2) says MAY; subscribers that believe the indicator are spared. */
 static struct fault check_settings(const struct conf_limits *limits, const struct publish *pub)
@@ -214,7 +223,7 @@ static void refuse_alias(struct client_link *link, const struct publish *pub)
 static struct fault exceed_receive_maximum(struct client_link *link)
 {
 	/* mutant: receive_maximum_lenient */
-	if (client_link_limits(link)->receive_maximum_enforcement == RECEIVE_MAXIMUM_STRICT)
+	if (client_link_limits(link)->receive_maximum_enforcement == ENFORCEMENT_STRICT)
 		return fault_of(REASON_RECEIVE_MAXIMUM_EXCEEDED,
 		                "more messages are unacknowledged than limits.receive_maximum");
 	count(&link->worker->counters.receive_maximum_exceeded);
@@ -224,7 +233,8 @@ static struct fault exceed_receive_maximum(struct client_link *link)
 
 /* What is decided before the rules are asked. False: it goes no further, and *fault says whether
  * its connection does. [MQTT5-3.3.4-7] */
-static bool accept_publish(struct client_link *link, struct publish *pub, struct fault *fault)
+static bool accept_publish(struct client_link *link, const struct frame *f, struct publish *pub,
+                           struct fault *fault)
 {
 	const struct conf_limits *limits = client_link_limits(link);
 	struct fault alias = FAULT_NONE, refused;
@@ -265,6 +275,9 @@ static bool accept_publish(struct client_link *link, struct publish *pub, struct
 		acknowledge(link, pub, REASON_SUCCESS, SLICE_EMPTY);
 		return false;
 	}
+	if (fault_is_none(refused) && /* mutant: large_publish_is_delivered */
+	    f->size_bytes > limits->max_packet_size)
+		refused = refuse_size(link);
 	if (fault_is_none(refused))
 		refused = check_settings(limits, pub);
 	if (!fault_is_none(refused)) {
@@ -286,7 +299,7 @@ struct fault on_publish(struct client_link *link, const struct frame *f)
 
 	REQUIRE_OWNER(link);
 	if (!fault_is_none(fault = packet_publish_decode(f, link->version, &pub)) ||
-	    !accept_publish(link, &pub, &fault))
+	    !accept_publish(link, f, &pub, &fault))
 		return fault;
 	job.verdict = check(link, &pub);
 	if (!job.verdict.allowed) {

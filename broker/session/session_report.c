@@ -126,6 +126,10 @@ void session_report_ignored(struct session *s, enum ignored_limit limit)
 		{"limits.receive_maximum",
 	         "raise it, or set limits.receive_maximum_enforcement: strict "
 	         "to disconnect such clients"},
+	    [IGNORED_MAXIMUM_PACKET_SIZE] =
+		{"limits.max_packet_size",
+	         "its larger messages are dropped: raise it, or set "
+	         "limits.max_packet_size_enforcement: strict to disconnect such clients"},
 	};
 	uint8_t bit = (uint8_t)(1u << limit);
 

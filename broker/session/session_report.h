@@ -8,6 +8,7 @@
 
 enum ignored_limit {
 	IGNORED_RECEIVE_MAXIMUM,
+	IGNORED_MAXIMUM_PACKET_SIZE,
 };
 
 enum denial_kind {

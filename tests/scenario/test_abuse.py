@@ -19,7 +19,7 @@ ENVIRONMENT = {"ASAN_OPTIONS": "halt_on_error=1:detect_leaks=1:quarantine_size_m
 
 @pytest.fixture(scope="module")
 def broker(new_broker):
-    with new_broker(config={"limits": {"connections": 300}}, environment=ENVIRONMENT) as broker:
+    with new_broker(config={"limits": {"connections": 300, "max_packet_size_enforcement": "strict"}}, environment=ENVIRONMENT) as broker:
         broker.context = tls_context(broker.pki)
         yield broker
 

@@ -19,6 +19,7 @@ USERS = {"anna": ["all"], "reader": ["reader"]}
 CONFIG = {
     "control": {"socket": "control.sock"},
     "limits": {"receive_maximum": 5, "max_keepalive": "30s", "max_packet_size": "4k", "max_connect_size": "2k",
+               "max_packet_size_enforcement": "strict",
                "topic_alias_maximum": 3},
 }
 KEPT = {"session_expiry_interval": 600}
@@ -27,7 +28,7 @@ EVERY_PROPERTY = {
     "correlation_data": b"\x00\x01\xfe\xff", "user_property": [("zeta", "1"), ("alpha", "två"), ("mid", "")],
 }
 PUBACK = "1.6.1 reads the reason code of PUBACK and PUBREC and tells nobody"
-SIZE = "does not look at what the broker announced: it sends, and gets DISCONNECT 0x95"
+SIZE = "does not look at what the broker announced: it sends, and a strict broker disconnects it with 0x95"
 LACKS = {
     ("paho-c", "the broker's maximum packet size, by the library"): SIZE,
     ("paho-python", "reason code of a denied publish"): PUBACK,

@@ -7,7 +7,7 @@ import mqtt
 import pytest
 from wire import Closed, Wire, fresh_address, tls_context
 
-LIMITS = {"connections": 30, "max_packet_size": "8k", "max_connect_size": "1k", "receive_maximum": 4,
+LIMITS = {"connections": 30, "max_packet_size": "8k", "max_packet_size_enforcement": "strict", "max_connect_size": "1k", "receive_maximum": 4,
           "topic_alias_maximum": 3, "max_qos": 1, "retain_available": False, "max_keepalive": "100s",
           "max_session_expiry": "10m", "subscriptions": 5, "subscription_bytes": "1300", "sessions_per_user": 3, "topic_levels": 6}
 ANNOUNCED = {"maximum_packet_size": 8192, "receive_maximum": 4, "topic_alias_maximum": 3, "maximum_qos": 1,

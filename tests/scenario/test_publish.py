@@ -13,6 +13,7 @@ LARGEST = 64 * 1024
 @pytest.fixture(scope="module")
 def broker(new_broker):
     with new_broker(config={"limits": {"max_packet_size": "64k", "receive_maximum": 3, "topic_alias_maximum": 4,
+                                      "max_packet_size_enforcement": "strict",
                                       "receive_maximum_enforcement": "strict", "user_properties": 16}}) as broker:
         yield broker
 

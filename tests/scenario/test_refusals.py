@@ -25,7 +25,7 @@ def raw(kind, flags, *pieces):
 
 # What a 5.0 client sends, the code, and words of the cause.
 PACKETS = [
-    (mqtt.publish(5, "t", b"x" * 8192), 0x95, "limits.max_packet_size"),
+    (mqtt.subscribe(5, 1, [("t" * 8192, 0)]), 0x95, "limits.max_packet_size"),
     (mqtt.publish(5, "t", qos=2, packet_id=1), 0x9B, "limits.max_qos"),
     (mqtt.publish(5, "t", retain=True), 0x9A, "limits.retain_available"),
     (mqtt.publish(5, "t", props={"topic_alias": 4}), 0x94, "limits.topic_alias_maximum"),

@@ -16,7 +16,7 @@ AS_PUBLISHED = 0x08
 def broker(new_broker):
     poor = {"max_qos": 0, "retain_available": False, "receive_maximum": 2}
     limits = {"max_packet_size": "64k", "user_properties": 8, "topic_levels": 10, "receive_maximum": 2,
-              "receive_maximum_enforcement": "strict"}
+              "receive_maximum_enforcement": "strict", "max_packet_size_enforcement": "strict"}
     with new_broker(config={"listeners": [{"bind": free_bind()}, {"bind": free_bind(), "limits": poor}], "limits": limits},
                    users={"anna": ["all"], "bert": ["all"]}) as broker:
         yield broker

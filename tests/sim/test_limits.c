@@ -157,6 +157,94 @@ static void exceeded_receive_maximum_is_read_as_answers_leave(struct world *w)
 	assert_int_equal(sub->received_count, MORE);
 }
 
+#define SMALL_PACKETS(more)                                                                        \
+	"listeners:\n"                                                                             \
+	"  - bind: unix:/run/sim.sock\n"                                                           \
+	"authentication: { anonymous: true, anonymous_sessions: true }\n"                          \
+	"authorization: { acl_file: acl.yaml }\n"                                                  \
+	"limits: { max_packet_size: 2k, max_connect_size: 1k" more " }\n"
+
+#define LARGE_BYTES 300000
+
+/* In pieces of any size. */
+static void send_large(struct client *c, uint16_t packet_id, uint8_t qos)
+{
+	uint8_t *payload = xcalloc(1, LARGE_BYTES);
+
+	send_publish(c, packet_id, qos, slice_of(payload, LARGE_BYTES));
+	free(payload);
+}
+
+/* A client that never looks at Maximum Packet Size would send it again after each reconnect. */
+static void large_publish_is_dropped_and_acknowledged(struct world *w)
+{
+	struct client *sub = join(w, "sub", &clean);
+	struct client *c = client_new(w, "c", world_random(w, 2) == 0 ? MQTT_3_1_1 : MQTT_5_0);
+	uint8_t qos = (uint8_t)world_random(w, 3);
+	struct answer answer = {0};
+
+	client_subscribe(sub, "x", 2);
+	client_join(c, &clean);
+	c->manual = true;
+	for (uint16_t id = 1; id <= 3; id++) {
+		send_large(c, id, qos);
+		send_publish(c, (uint16_t)(id + 10), 1, SLICE("small"));
+	}
+	world_run(w);
+	assert_false(c->closed);
+	assert_int_equal(sub->received_count, 3);
+	assert_int_equal(client_answers(c, PACKET_PUBACK, &answer), qos == 1 ? 6 : 3);
+	if (qos > 0)
+		assert_int_equal(client_answers(c, qos == 1 ? PACKET_PUBACK : PACKET_PUBREC, NULL),
+		                 qos == 1 ? 6 : 3);
+	if (qos == 2 && client_answers(c, PACKET_PUBREC, &answer) > 0)
+		assert_int_equal(answer.reasons[0],
+		                 c->version == MQTT_5_0 ? REASON_QUOTA_EXCEEDED : REASON_SUCCESS);
+}
+
+/* It ends the connection: by the setting, or because not even its topic fits, or no PUBLISH. */
+static void large_packet_ends_the_connection(struct world *w)
+{
+	bool strict = strstr(w->texts.conf, "strict") != NULL;
+	struct client *c = client_new(w, "c", MQTT_5_0);
+	struct publish_out p = {.version = MQTT_5_0, .payload = SLICE("v")};
+	struct buf bytes = {0};
+	uint8_t topic[4000];
+
+	client_join(c, &clean);
+	memset(topic, 'x', sizeof(topic));
+	if (strict) {
+		send_large(c, 1, 1);
+	} else if (world_random(w, 2) == 0) {
+		p.topic = slice_of(topic, sizeof(topic));
+		packet_publish_encode(&bytes, &p);
+		client_send(c, buf_slice(&bytes));
+	} else {
+		client_send(c, SLICE("\x82\xff\xff\x03"));
+	}
+	buf_fini(&bytes);
+	world_run(w);
+	assert_true(c->closed);
+	assert_int_equal(c->disconnect_reason, REASON_PACKET_TOO_LARGE);
+}
+
+/* A byte now and then does not keep it, however large it is. */
+static void large_publish_comes_at_a_minimum_rate(struct world *w)
+{
+	struct connect_options lively = {.keep_alive_s = 2};
+	struct client *c = client_new(w, "c", MQTT_5_0);
+	unsigned seconds = 0;
+
+	client_join(c, &lively);
+	c->manual = true;
+	client_send(c, SLICE("\x32\xff\xff\x7f\0\1x\0\1\0"));
+	for (; seconds < 100 && !c->closed; seconds++) {
+		client_send(c, SLICE("y"));
+		world_advance(w, 1000);
+	}
+	assert_in_range(seconds, 3, 5);
+}
+
 /* One more than the broker announced. [MQTT5-3.3.4-8] */
 static void receive_maximum_of_the_broker_is_enforced(struct world *w)
 {
@@ -429,6 +517,11 @@ int main(void)
 	                  .conf = ANNOUNCES_20(""), .durable = true),
 	    SCENARIO_WITH(receive_maximum_of_the_broker_is_enforced,
 	                  .conf = ANNOUNCES_20(", receive_maximum_enforcement: strict")),
+	    SCENARIO_WITH(large_publish_is_dropped_and_acknowledged, .conf = SMALL_PACKETS("")),
+	    SCENARIO_WITH(large_packet_ends_the_connection, .conf = SMALL_PACKETS("")),
+	    SCENARIO_WITH(large_packet_ends_the_connection,
+	                  .conf = SMALL_PACKETS(", max_packet_size_enforcement: strict")),
+	    SCENARIO_WITH(large_publish_comes_at_a_minimum_rate, .conf = SMALL_PACKETS("")),
 	    SCENARIO_WITH(unreleased_identifiers_of_311_are_unlimited, .seeds = 3,
 	                  .conf = SMALL_QUEUE),
 	    SCENARIO_WITH(full_queue_drops_the_newest, .conf = SMALL_QUEUE),

@@ -164,6 +164,9 @@ static const struct row rows[] = {
     {"limits", "max_connect_size", "256M\n  max_packet_size: 256M\n  queue_bytes: 256M", "256M"},
     {"limits", "max_connect_size", "257M", NULL},
     NO_NUMBER("limits", "max_connect_size"),
+    {"limits", "max_packet_size_enforcement", "lenient", "lenient"},
+    {"limits", "max_packet_size_enforcement", "strict", "strict"},
+    {"limits", "max_packet_size_enforcement", "loose", NULL},
     {"limits", "receive_maximum", "1", "1"},
     {"limits", "receive_maximum", "65535", "65535"},
     {"limits", "receive_maximum", "0", NULL},
@@ -447,6 +450,7 @@ static void defaults_are_those_of_the_interface(void **state)
 						 "  connections_per_address: 5000\n"
 						 "  connections_per_user: 0\n"
 						 "  max_packet_size: 2M\n"
+						 "  max_packet_size_enforcement: lenient\n"
 						 "  max_connect_size: 64k\n"
 						 "  receive_maximum: 1000\n"
 						 "  receive_maximum_enforcement: lenient\n"

@@ -294,6 +294,43 @@ static void size_beyond_the_largest(void **state)
 	assert_true(packet_publish_size(&p) > FRAME_SIZE_MAX);
 }
 
+/* The beginning of a packet that is too large. */
+static void cut_after_the_first_byte_of_the_payload(void **state)
+{
+	static const struct {
+		const char *name, *bytes;
+		enum mqtt_version version;
+		/* Of the body; 0: more has to come. */
+		size_t cut;
+	} heads[] = {
+	    {"QoS 0", "30 ff01 0001 61 70 71", MQTT_3_1_1, 4},
+	    {"QoS 0, topic unfinished", "30 ff01 0003 6162", MQTT_3_1_1, 0},
+	    {"QoS 0, no payload yet", "30 ff01 0001 61", MQTT_3_1_1, 0},
+	    {"QoS 1", "32 ff01 0001 61 0007 70 71", MQTT_3_1_1, 6},
+	    {"QoS 1, half an identifier", "32 ff01 0001 61 00", MQTT_3_1_1, 0},
+	    {"QoS 2, properties", "34 ff01 0001 61 0007 03 230001 70 71", MQTT_5_0, 10},
+	    {"QoS 2, properties unfinished", "34 ff01 0001 61 0007 03 2300", MQTT_5_0, 0},
+	    {"QoS 2, no property length", "34 ff01 0001 61 0007", MQTT_5_0, 0},
+	    {"QoS 2, no payload yet", "34 ff01 0001 61 0007 00", MQTT_5_0, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(heads); i++) {
+		struct slice bytes = exact_bytes(heads[i].bytes), in = bytes;
+		struct frame f;
+		size_t needed;
+
+		assert_int_equal(frame_next(&in, 100, &f, &needed), FRAME_TOO_LARGE);
+		assert_int_equal(in.len, bytes.len);
+		assert_int_equal(f.size_bytes, 3 + 255);
+		assert_int_equal(f.body.len, bytes.len - 3);
+		if (packet_publish_cut(&f, heads[i].version) != (heads[i].cut > 0) ||
+		    (heads[i].cut > 0 && f.body.len != heads[i].cut))
+			fail_msg("%s: %zu", heads[i].name, f.body.len);
+		slice_free(bytes);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -303,6 +340,7 @@ int main(void)
 	    cmocka_unit_test(encode_vectors),
 	    cmocka_unit_test(sizes_and_patching),
 	    cmocka_unit_test(size_beyond_the_largest),
+	    cmocka_unit_test(cut_after_the_first_byte_of_the_payload),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
