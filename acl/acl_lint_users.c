@@ -6,6 +6,7 @@
 
 #include "acl/acl_policy.h"
 #include "base/alloc.h"
+#include "base/nearest.h"
 
 #define NAMED_MAX 5 /* of one kind of warning */
 
@@ -27,7 +28,7 @@ static const char *nearest_user(const struct user_lint *l, const char *name)
 		l->users->at(l->users->arg, i, &user);
 		names[i] = user.name;
 	}
-	nearest = errors_nearest(name, names, l->users->count);
+	nearest = nearest_word(name, names, l->users->count);
 	free(names);
 	return nearest;
 }
@@ -39,7 +40,7 @@ static const char *nearest_role(const struct user_lint *l, const char *name)
 
 	for (size_t i = 0; i < l->acl->role_count; i++)
 		names[i] = l->acl->roles[i].name;
-	nearest = errors_nearest(name, names, l->acl->role_count);
+	nearest = nearest_word(name, names, l->acl->role_count);
 	free(names);
 	return nearest;
 }

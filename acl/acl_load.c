@@ -11,6 +11,7 @@
 #include "acl/rule_parse.h"
 #include "base/alloc.h"
 #include "base/array.h"
+#include "base/nearest.h"
 #include "base/require.h"
 
 struct loader {
@@ -43,7 +44,7 @@ static void unknown_key(struct loader *l, const struct yaml_node *key, const str
 
 	for (size_t i = 0; i < count; i++)
 		names[i] = keys[i].name;
-	near = errors_nearest(key->text, names, count);
+	near = nearest_word(key->text, names, count);
 	if (near != NULL)
 		errors_add(l->errors, l->acl->name, key->line, key->column,
 		           "unknown key '%s'; did you mean '%s'?", key->text, near);
@@ -280,7 +281,7 @@ static void check_roles(struct loader *l, const struct principal *principal)
 		if (acl_find_role(l->acl, slice_of_str(use->name)) != NULL ||
 		    l->errors->count >= ERRORS_MAX)
 			continue;
-		near = errors_nearest(use->name, names, l->acl->role_count);
+		near = nearest_word(use->name, names, l->acl->role_count);
 		if (near != NULL)
 			errors_warn(
 			    l->errors, l->acl->name, use->line, use->column,

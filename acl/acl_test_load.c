@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/array.h"
+#include "base/nearest.h"
 #include "proto/topic.h"
 
 struct test_loader {
@@ -146,7 +147,7 @@ static void unknown_key(struct test_loader *l, const struct yaml_node *key)
 
 	for (size_t i = 0; i < KEY_COUNT; i++)
 		names[i] = keys[i].name;
-	near = errors_nearest(key->text, names, KEY_COUNT);
+	near = nearest_word(key->text, names, KEY_COUNT);
 	errors_add(l->errors, l->acl->name, key->line, key->column, "unknown key '%s'%s%s%s",
 	           key->text, near == NULL ? "" : "; did you mean '", near == NULL ? "" : near,
 	           near == NULL ? "; a test looks like { user: anna, publish: a/b, expect: allow }"

@@ -6,6 +6,7 @@
 #include "acl/rule_habit.h"
 #include "base/alloc.h"
 #include "base/array.h"
+#include "base/nearest.h"
 
 /* --- retain=no, only, delete --- */
 
@@ -270,7 +271,7 @@ static void report_unknown(struct rule_source *source, const struct word *word, 
 		                                      : ", ",
 		           names[i]);
 	}
-	near = errors_nearest(asked, names, CONDITION_COUNT);
+	near = nearest_word(asked, names, CONDITION_COUNT);
 	if (near != NULL)
 		rule_error(source, word->offset, "unknown condition '%s'; did you mean '%s'?",
 		           asked, near);

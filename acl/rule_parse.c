@@ -9,6 +9,7 @@
 #include "acl/rule_habit.h"
 #include "base/alloc.h"
 #include "base/array.h"
+#include "base/nearest.h"
 #include "proto/topic.h"
 
 /* The words of a line. A single quote begins a word that ends with the next one; two of them in it
@@ -105,7 +106,7 @@ static int keyword(struct rule_words *w, const char *const *names, size_t count,
 		free(asked);
 		return (int)i;
 	}
-	near = errors_nearest(asked, names, count);
+	near = nearest_word(asked, names, count);
 	remedy = rule_habit_word(asked);
 	if (remedy != NULL)
 		rule_error(w->source, word.offset, "unknown '%s': %s", asked, remedy);

@@ -11,6 +11,7 @@
 #include "base/array.h"
 #include "base/crypto.h"
 #include "base/hash.h"
+#include "base/nearest.h"
 #include "base/utf8.h"
 #include "conf/conf.h"
 #include "conf/conf_file.h"
@@ -204,7 +205,7 @@ static void report_unknown(struct file_line *l, struct slice key)
 	}
 	for (size_t i = 0; i < FIELD_COUNT; i++)
 		names[i] = entry_fields[i].name;
-	near = errors_nearest(word, names, FIELD_COUNT);
+	near = nearest_word(word, names, FIELD_COUNT);
 	LINE_ERROR(l, key.data, "unknown key '%s'%s%s%s", word,
 	           near == NULL ? "" : "; did you mean '", near == NULL ? "" : near,
 	           near == NULL ? "" : "'?");

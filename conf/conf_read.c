@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/nearest.h"
 #include "base/require.h"
 #include "conf/schema_section.h"
 #include "conf/schema_table.h"
@@ -83,7 +84,7 @@ static void add_unknown(const struct conf_reading *r, const struct schema_sectio
 	REQUIRE(section->count <= KEYS_MAX);
 	for (size_t i = 0; i < section->count; i++)
 		names[i] = section->keys[i].name;
-	nearest = errors_nearest(key->text, names, section->count);
+	nearest = nearest_word(key->text, names, section->count);
 	if (right == &schema_root)
 		buf_printf(&remedy, "its place is the top level");
 	else if (right != NULL)

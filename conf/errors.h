@@ -40,8 +40,4 @@ char *errors_text(struct errors *e);
 /* The same to the log, a line each: config-error, config-warning. */
 void errors_log(struct errors *e);
 
-/* The candidate nearest to `word` (edit distance, at most a third of its length), NULL where none
- * is near. */
-const char *errors_nearest(const char *word, const char *const *candidates, size_t count);
-
 #endif

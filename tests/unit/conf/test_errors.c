@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "base/log.h"
+#include "base/nearest.h"
 #include "support.h"
 
 static void errors_are_in_the_order_of_files_and_lines(void **state)
@@ -116,7 +117,7 @@ static void nearest_name_is_within_a_third_of_its_length(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ROWS(rows); i++) {
-		const char *got = errors_nearest(rows[i].word, words, ROWS(words));
+		const char *got = nearest_word(rows[i].word, words, ROWS(words));
 
 		if (rows[i].want == NULL ? got != NULL
 		                         : got == NULL || strcmp(got, rows[i].want) != 0)
@@ -124,8 +125,8 @@ static void nearest_name_is_within_a_third_of_its_length(void **state)
 	}
 	memset(lengthy, 'l', sizeof(lengthy) - 1);
 	lengthy[sizeof(lengthy) - 1] = '\0';
-	assert_null(errors_nearest(lengthy, words, ROWS(words)));
-	assert_null(errors_nearest("log", words, 0));
+	assert_null(nearest_word(lengthy, words, ROWS(words)));
+	assert_null(nearest_word("log", words, 0));
 }
 
 static void keep_line(void *arg, enum event e, struct slice line)
