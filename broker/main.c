@@ -241,7 +241,14 @@ static const struct command_option command_options[] = {
 
 int main(int argc, char **argv)
 {
+	static const struct foreign_option foreign[] = {
+	    {'d', "it runs in the foreground, and a service manager starts it"},
+	    {'p', "'bind' of a listener in broker.yaml has the port"},
+	    {'v', "'log: { level: debug }' in broker.yaml logs more"},
+	    {0, NULL},
+	};
 	static const struct command_line line = {.program = "broker",
+	                                         .foreign = foreign,
 	                                         .print_usage = print_usage,
 	                                         .options = command_options,
 	                                         .option_count = ARRAY_LEN(command_options),
@@ -254,11 +261,11 @@ int main(int argc, char **argv)
 	if (status != -1)
 		return status;
 	if (optind < argc)
-		return report_usage("unexpected argument");
+		return report_excess(argv[optind]);
 	if (o.config == NULL)
 		return report_usage("name the configuration with -c broker.yaml");
 	harden();
-	if (o.command == COMMAND_DUMP)
-		return dump(o.config);
-	return o.command == COMMAND_CHECK ? check(o.config) : run(o.config);
+	if (o.command == COMMAND_RUN)
+		return run(o.config);
+	return command_line_finish(o.command == COMMAND_DUMP ? dump(o.config) : check(o.config));
 }

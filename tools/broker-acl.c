@@ -47,16 +47,16 @@ static int take_action(struct question *q, const char *word)
 {
 	static const enum acl_action actions[] = {ACL_PUBLISH, ACL_SUBSCRIBE, ACL_RECEIVE,
 	                                          ACL_WILL};
+	const char *names[ARRAY_LEN(actions)];
 
 	for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
+		names[i] = acl_action_name(actions[i]);
 		if (strcmp(word, acl_action_name(actions[i])) == 0) {
 			q->request.action = actions[i];
 			return 0;
 		}
 	}
-	return report_error(
-	    EXIT_USAGE, "unknown action '%s'; the actions are publish, subscribe, receive and will",
-	    word);
+	return report_unknown("action", word, names, ARRAY_LEN(actions));
 }
 
 /* $share/group/FILTER is checked as FILTER. */
@@ -81,8 +81,12 @@ static int take_explain(struct acl_options *o, int count, char **words)
 	struct question *q = &o->question;
 	const char *why;
 
-	if (count != 2)
+	if (count == 0)
 		return report_usage("explain needs an action and a topic");
+	if (count == 1)
+		return report_usage("explain needs a topic after '%s'", words[0]);
+	if (count > 2)
+		return report_excess(words[2]);
 	if ((q->user != NULL) == q->anonymous)
 		return report_usage("explain needs either --user or --anonymous");
 	if (q->user != NULL && !identity_name_valid(slice_of_str(q->user), &why))
@@ -139,8 +143,9 @@ static void print_test(void *arg, const struct acl_test_result *r)
 
 static int take_test(struct acl_options *o, int count, char **words)
 {
-	(void)words;
-	if (count != 0 || o->asks)
+	if (count != 0)
+		return report_excess(words[0]);
+	if (o->asks)
 		return report_usage("test needs only the configuration; its tests are in the ACL "
 		                    "file under tests:");
 	return 0;
@@ -213,14 +218,17 @@ static const struct command_option command_options[] = {
 
 static int take_words(struct acl_options *o, int count, char **words)
 {
+	const char *names[ARRAY_LEN(commands)];
+
 	if (count == 0)
 		return report_usage("a command is needed: explain or test");
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		if (strcmp(words[0], commands[i].name) == 0)
 			o->command = &commands[i];
+		names[i] = commands[i].name;
 	}
 	if (o->command == NULL)
-		return report_usage("unknown command");
+		return report_unknown("command", words[0], names, ARRAY_LEN(commands));
 	if (o->conf_path == NULL)
 		return report_usage("name the configuration with -c broker.yaml");
 	return o->command->take(o, count - 1, words + 1);

@@ -298,22 +298,34 @@ static bool is_trusted(const char *path)
 	return false;
 }
 
+static const struct store_command *find_command(const char *asked)
+{
+	const char *names[ARRAY_LEN(commands)];
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		if (strcmp(asked, commands[i].name) == 0)
+			return &commands[i];
+		names[i] = commands[i].name;
+	}
+	(void)report_unknown("command", asked, names, ARRAY_LEN(commands));
+	return NULL;
+}
+
 static int run_words(int count, char **words)
 {
-	const struct store_command *command = NULL;
+	const struct store_command *command;
 
-	if (count < 2)
+	if (count == 0)
 		return report_usage("a path and a command are needed");
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-		if (strcmp(words[1], commands[i].name) == 0)
-			command = &commands[i];
-	}
+	if (count == 1)
+		return report_usage("a command after '%s' is needed", words[0]);
+	command = find_command(words[1]);
 	if (command == NULL)
-		return report_usage("unknown command");
-	if (command->argument == NULL && count > 2)
-		return report_usage("this command takes no argument");
-	if (command->argument != NULL && count != 3)
-		return report_usage("this command needs one path");
+		return EXIT_USAGE;
+	if (command->argument != NULL && count < 3)
+		return report_usage("'%s' needs a path: %s", command->name, command->argument);
+	if (count > (command->argument == NULL ? 2 : 3))
+		return report_excess(words[command->argument == NULL ? 2 : 3]);
 	if (!is_trusted(words[0]) || (count == 3 && !is_trusted(words[2])))
 		return EXIT_FAILED;
 	return command->run(words[0], words[2]);

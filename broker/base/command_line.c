@@ -5,16 +5,20 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdarg.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/array.h"
 #include "base/hash.h"
+#include "base/nearest.h"
 #include "base/require.h"
 #include "base/trust.h"
 
 #define OPTIONS_MAX 32
+#define LIST_TEXT   256
+#define OPTION_TEXT 64 /* a longer one is not compared */
 /* Values of options without a letter begin here, by their row. */
 #define FIRST_VALUE 256
 
@@ -101,13 +105,82 @@ void command_line_start(const struct command_line *line)
 	hash_init();
 }
 
+/* ---- what is wrong with an option ---- */
+
+/* "--role", or "-c" for who wrote the letter. */
+static void put_option(char *text, size_t size, const struct command_option *o, bool by_letter)
+{
+	if (by_letter)
+		(void)snprintf(text, size, "-%c", o->letter);
+	else
+		(void)snprintf(text, size, "--%s", o->name);
+}
+
+static int no_value(int found, bool wanted)
+{
+	bool by_letter = found < FIRST_VALUE;
+	char name[OPTION_TEXT];
+	size_t row = 0;
+
+	while (by_letter && option_at(row)->letter != found)
+		row++;
+	put_option(name, sizeof(name), option_at(by_letter ? row : (size_t)found - FIRST_VALUE),
+	           by_letter);
+	return wanted ? report_usage("%s needs a value", name)
+	              : report_usage("%s takes no value", name);
+}
+
+/* An abbreviation of several, or none at all. */
+static int no_option(const char *word)
+{
+	const char *names[OPTIONS_MAX], *name = word + 2, *near;
+	size_t count = COMMON_COUNT + current->option_count, len = strcspn(name, "=");
+	char asked[OPTION_TEXT];
+
+	for (size_t i = 0; i < count; i++)
+		names[i] = option_at(i)->name;
+	for (size_t i = 0, other = count; i < count; i++) {
+		if (strncmp(names[i], name, len) != 0)
+			continue;
+		if (other < count)
+			return report_usage("'%s' can be --%s or --%s: write it in full", word,
+			                    names[other], names[i]);
+		other = i;
+	}
+	(void)snprintf(asked, sizeof(asked), "%.*s", (int)len, name);
+	near = nearest_word(asked, names, count);
+	return near == NULL
+	           ? report_usage("there is no option '%s'", word)
+	           : report_usage("there is no option '%s'; did you mean --%s?", word, near);
+}
+
+static int no_letter(char letter)
+{
+	for (const struct foreign_option *f = current->foreign; f != NULL && f->letter != 0; f++) {
+		if (f->letter == letter)
+			return report_usage("there is no option '-%c': %s", letter, f->instead);
+	}
+	return report_usage("there is no option '-%c'", letter);
+}
+
+/* `word`: at which getopt_long stopped. */
+static int refuse_option(int found, const char *word)
+{
+	if (found == ':')
+		return no_value(optopt, true);
+	if (optopt >= FIRST_VALUE)
+		return no_value(optopt, false);
+	return optopt != 0 ? no_letter((char)optopt) : no_option(word);
+}
+
 int command_line_read(void *options, int argc, char **argv)
 {
 	struct option rows[OPTIONS_MAX + 1] = {0};
-	char letters[2 * OPTIONS_MAX + 1], *end = letters;
+	char letters[2 * OPTIONS_MAX + 2], *end = letters;
 	size_t count = COMMON_COUNT + current->option_count;
 	int found, rc;
 
+	*end++ = ':'; /* a value that is missing is told apart */
 	for (size_t i = 0; i < count; i++) {
 		const struct command_option *o = option_at(i);
 
@@ -119,46 +192,84 @@ int command_line_read(void *options, int argc, char **argv)
 			*end++ = ':';
 	}
 	*end = '\0';
+	opterr = 0;
 	while ((found = getopt_long(argc, argv, letters, rows, NULL)) != -1) {
 		size_t row = 0;
 
-		while (row < count && found != option_at(row)->letter && found != rows[row].val)
+		if (found == '?' || found == ':')
+			return refuse_option(found, argv[optind - 1]);
+		while (found != option_at(row)->letter && found != rows[row].val)
 			row++;
-		if (row == count) { /* getopt_long has said what is wrong */
-			fputc('\n', stderr);
-			current->print_usage(stderr);
-			return EXIT_USAGE;
-		}
 		rc = option_at(row)->take(options, optarg);
 		if (rc != 0)
-			return rc < 0 ? 0 : rc;
+			return rc < 0 ? command_line_finish(0) : rc;
 	}
 	return -1;
 }
 
 int command_line_finish(int status)
 {
-	if (fflush(stdout) != 0 && status == 0)
-		return report_error(EXIT_FAILED, "cannot write to standard output");
+	/* Of a long output an earlier piece may have been lost. */
+	int error = fflush(stdout) != 0 ? errno : EIO;
+
+	/* mutant: lost_output_is_an_error */
+	if (ferror(stdout) && status == 0)
+		return report_error(EXIT_FAILED, "cannot write to standard output: %s",
+		                    strerror(error));
 	return status;
+}
+
+static void put_error(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
+
+static void put_error(const char *format, va_list args)
+{
+	fprintf(stderr, "%s: ", current->program);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
 }
 
 int report_error(int status, const char *format, ...)
 {
 	va_list args;
 
-	fprintf(stderr, "%s: ", current->program);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
+	put_error(format, args);
 	va_end(args);
 	return status;
 }
 
-int report_usage(const char *text)
+int report_usage(const char *format, ...)
 {
-	(void)report_error(EXIT_USAGE, "%s", text);
+	va_list args;
+
+	va_start(args, format);
+	put_error(format, args);
+	va_end(args);
 	fputc('\n', stderr);
 	current->print_usage(stderr);
 	return EXIT_USAGE;
+}
+
+#define LISTED_MAX 9 /* more are left to the usage */
+
+int report_unknown(const char *kind, const char *word, const char *const *names, size_t count)
+{
+	const char *near = nearest_word(word, names, count);
+	char list[LIST_TEXT] = "";
+	size_t len = 0;
+
+	if (near != NULL)
+		return report_usage("there is no %s '%s'; did you mean '%s'?", kind, word, near);
+	for (size_t i = 0; i < count && count <= LISTED_MAX && len < sizeof(list); i++)
+		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s",
+		                        i == 0           ? "; there are "
+		                        : i + 1 == count ? " and "
+		                                         : ", ",
+		                        names[i]);
+	return report_usage("there is no %s '%s'%s", kind, word, list);
+}
+
+int report_excess(const char *word)
+{
+	return report_usage("unexpected argument '%s'", word);
 }

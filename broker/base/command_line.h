@@ -19,11 +19,18 @@ struct command_option {
 	int (*take)(void *options, const char *value);
 };
 
+/* An option of another program that people try here, and what to do instead. */
+struct foreign_option {
+	char letter; /* 0: the end of the list */
+	const char *instead;
+};
+
 struct command_line {
 	const char *program;
 	void (*print_usage)(FILE *to);
 	const struct command_option *options;
 	size_t option_count;
+	const struct foreign_option *foreign; /* NULL: none */
 	/* It reads its own files: a tool may work on those of others (trust.h). */
 	bool is_broker;
 };
@@ -40,6 +47,10 @@ int command_line_finish(int status);
 /* "broker-acl: ..." to standard error. Returns `status`. */
 int report_error(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The same, and the usage. Returns EXIT_USAGE. */
-int report_usage(const char *text);
+int report_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* There is no command (`kind`) of that name: which one was meant? Returns EXIT_USAGE. */
+int report_unknown(const char *kind, const char *word, const char *const *names, size_t count);
+/* An argument too many. Returns EXIT_USAGE. */
+int report_excess(const char *word);
 
 #endif

@@ -28,12 +28,13 @@ anonymous: { rules: ["allow all home/#"] }
 
 WRONG_USE = [
     ([], "a path and a command are needed"),
-    (["store"], "a path and a command are needed"),
-    (["store", "mend"], "unknown command"),
-    (["store", "check", "twice"], "this command takes no argument"),
-    (["store", "backup"], "this command needs one path"),
-    (["store", "restore", "a", "b"], "this command needs one path"),
-    (["--frobnicate"], "unrecognized option"),
+    (["store"], "a command after 'store' is needed"),
+    (["store", "mend"], "there is no command 'mend'; there are info, check, dump, backup, compact and restore"),
+    (["store", "chekc"], "there is no command 'chekc'; did you mean 'check'?"),
+    (["store", "check", "twice"], "unexpected argument 'twice'"),
+    (["store", "backup"], "'backup' needs a path: where to"),
+    (["store", "restore", "a", "b"], "unexpected argument 'b'"),
+    (["--frobnicate"], "there is no option '--frobnicate'"),
 ]
 
 
