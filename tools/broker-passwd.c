@@ -5,12 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "auth/password.h"
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/command_line.h"
 #include "base/crypto.h"
+#include "base/nearest.h"
 #include "base/random.h"
 #include "base/utf8.h"
 #include "passwd_apply.h"
@@ -48,9 +50,16 @@ struct credentials {
 	struct scram_verifier *scram; /* NULL: not asked for */
 };
 
+/* What follows the command. */
+enum passwd_words {
+	WORDS_NONE,
+	WORDS_USER,
+	WORDS_USER_ROLES, /* one role or more */
+};
+
 struct passwd_command {
 	const char *name;
-	bool has_user;
+	enum passwd_words words;
 	unsigned options; /* taken */
 	int (*run)(const struct passwd_options *o);
 };
@@ -58,6 +67,7 @@ struct passwd_command {
 static const char usage_text[] =
     "usage: broker-passwd [-c] FILE add USER [--role ROLE]... [--no-password]\n"
     "       broker-passwd FILE set USER\n"
+    "       broker-passwd FILE grant|revoke USER ROLE...\n"
     "       broker-passwd FILE remove|lock|unlock|verify USER\n"
     "       broker-passwd FILE list\n"
     "       broker-passwd [-c] FILE apply [--dry-run]\n"
@@ -105,7 +115,7 @@ static int check_first(const struct passwd_options *o,
                        int (*require)(const struct passwd_file *f, const struct passwd_options *o))
 {
 	struct passwd_file f;
-	int rc = passwd_file_read(&f, o->path, (o->options & OPTION_CREATE) != 0);
+	int rc = passwd_file_check(&f, o->path, (o->options & OPTION_CREATE) != 0);
 
 	if (rc == 0)
 		rc = require(&f, o);
@@ -242,7 +252,14 @@ static int set_locked(const struct passwd_options *o, const struct credentials *
 	return rc;
 }
 
-/* A generated password is printed once it is true. */
+/* Before it is stored: what could not be printed must not be anybody's password. */
+static int print_generated(const struct secret *s)
+{
+	printf("%.*s\n", (int)s->len, (const char *)s->bytes);
+	/* mutant: generated_password_is_shown_first */
+	return command_line_finish(0);
+}
+
 static int with_credentials(const struct passwd_options *o,
                             int (*change)(const struct passwd_options *o,
                                           const struct credentials *c))
@@ -251,14 +268,12 @@ static int with_credentials(const struct passwd_options *o,
 	struct credentials c = {0};
 	int rc = new_credentials(o, &s, &c);
 
-	if ((o->options & OPTION_GENERATE) == 0)
-		/* mutant: passwd_wipes_before_it_waits */
-		secret_wipe(&s); /* a change may have to wait for the file */
+	if (rc == 0 && (o->options & OPTION_GENERATE) != 0)
+		rc = print_generated(&s);
+	/* mutant: passwd_wipes_before_it_waits */
+	secret_wipe(&s); /* a change may have to wait for the file */
 	if (rc == 0)
 		rc = change(o, &c);
-	if (rc == 0 && (o->options & OPTION_GENERATE) != 0)
-		printf("%.*s\n", (int)s.len, (const char *)s.bytes);
-	secret_wipe(&s);
 	free(c.hash);
 	if (c.scram != NULL)
 		crypto_wipe(c.scram, sizeof(*c.scram));
@@ -329,12 +344,72 @@ static int run_unlock(const struct passwd_options *o)
 	return set_lock(o, false);
 }
 
+/* ---- roles ---- */
+
+static bool is_among(char *const *roles, size_t count, const char *role)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(roles[i], role) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The roles of the user with those of the command line, or without them. `out` borrows the names
+ * and has space for all. */
+static size_t changed_roles(const struct password_entry *user, const struct passwd_options *o,
+                            bool granted, char **out)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < user->role_count; i++) {
+		if (granted || !is_among(o->roles, o->role_count, user->roles[i]))
+			out[count++] = user->roles[i];
+	}
+	for (size_t i = 0; granted && i < o->role_count; i++) {
+		if (!is_among(user->roles, user->role_count, o->roles[i]))
+			out[count++] = o->roles[i];
+	}
+	return count;
+}
+
+/* Password, id and the rest of the entry stay. */
+static int change_roles(const struct passwd_options *o, bool granted)
+{
+	struct passwd_file f;
+	int rc = passwd_file_lock(&f, o->path, false);
+
+	if (rc == 0)
+		rc = require_user(&f, o);
+	if (rc == 0) {
+		struct password_entry user = *find(&f, o);
+		char **roles = xcalloc(user.role_count + o->role_count, sizeof(*roles));
+
+		user.role_count = changed_roles(find(&f, o), o, granted, roles);
+		user.roles = roles;
+		rc = write_user(&f, &user);
+		free(roles);
+	}
+	passwd_file_close(&f);
+	return rc;
+}
+
+static int run_grant(const struct passwd_options *o)
+{
+	return change_roles(o, true);
+}
+
+static int run_revoke(const struct passwd_options *o)
+{
+	return change_roles(o, false);
+}
+
 static int run_verify(const struct passwd_options *o)
 {
 	const struct password_entry *user;
 	struct secret s = {.len = 0};
 	struct passwd_file f;
-	int rc = passwd_file_read(&f, o->path, false);
+	int rc = passwd_file_read(&f, o->path);
 
 	user = rc == 0 ? find(&f, o) : NULL;
 	if (rc == 0 && user == NULL)
@@ -401,7 +476,7 @@ static int run_list(const struct passwd_options *o)
 {
 	struct passwd_file f;
 	int column = width(SLICE("USER"));
-	int rc = passwd_file_read(&f, o->path, false);
+	int rc = passwd_file_read(&f, o->path);
 
 	for (size_t i = 0; rc == 0 && i < password_file_count(f.users); i++) {
 		struct buf name = shown_name(password_file_at(f.users, i));
@@ -435,14 +510,17 @@ static int run_apply(const struct passwd_options *o)
 /* ---- the command line ---- */
 
 static const struct passwd_command commands[] = {
-    {"add", true, OPTION_CREATE | OPTION_ROLE | OPTION_NO_PASSWORD | OPTIONS_PASSWORD, run_add},
-    {"set", true, OPTIONS_PASSWORD, run_set},
-    {"remove", true, 0, run_remove},
-    {"lock", true, 0, run_lock},
-    {"unlock", true, 0, run_unlock},
-    {"list", false, 0, run_list},
-    {"verify", true, OPTION_STDIN, run_verify},
-    {"apply", false,
+    {"add", WORDS_USER, OPTION_CREATE | OPTION_ROLE | OPTION_NO_PASSWORD | OPTIONS_PASSWORD,
+     run_add},
+    {"set", WORDS_USER, OPTIONS_PASSWORD, run_set},
+    {"grant", WORDS_USER_ROLES, 0, run_grant},
+    {"revoke", WORDS_USER_ROLES, 0, run_revoke},
+    {"remove", WORDS_USER, 0, run_remove},
+    {"lock", WORDS_USER, 0, run_lock},
+    {"unlock", WORDS_USER, 0, run_unlock},
+    {"list", WORDS_NONE, 0, run_list},
+    {"verify", WORDS_USER, OPTION_STDIN, run_verify},
+    {"apply", WORDS_NONE,
      OPTION_CREATE | OPTION_DRY_RUN | OPTION_METHOD | OPTION_SCRAM | OPTION_ITERATIONS, run_apply},
 };
 
@@ -461,11 +539,8 @@ static const struct {
     {OPTION_DRY_RUN, "--dry-run"},
 };
 
-static int take_role(void *arg, const char *role)
+static int add_role(struct passwd_options *o, const char *role)
 {
-	struct passwd_options *o = arg;
-
-	o->options |= OPTION_ROLE;
 	if (!password_file_role_valid(slice_of_str(role)))
 		return report_error(EXIT_USAGE, "a role's name is 1 to 256 bytes of UTF-8 without "
 		                                "blanks, ',', ':' and control characters");
@@ -476,6 +551,14 @@ static int take_role(void *arg, const char *role)
 	array_extend(o->roles, o->role_count);
 	o->roles[o->role_count++] = xstrdup(role);
 	return 0;
+}
+
+static int take_role(void *arg, const char *role)
+{
+	struct passwd_options *o = arg;
+
+	o->options |= OPTION_ROLE;
+	return add_role(o, role);
 }
 
 static int take_iterations(void *arg, const char *text)
@@ -530,14 +613,24 @@ static const struct command_option command_options[] = {
     {"dry-run", 0, false, take_dry_run},
 };
 
+static int refuse_option(const struct passwd_options *o, unsigned bit, const char *name)
+{
+	const char *instead = "";
+
+	if (bit == OPTION_ROLE && o->command->run == run_set)
+		instead = "; 'grant' and 'revoke' change roles";
+	else if (bit == OPTION_NO_PASSWORD && o->command->run == run_set)
+		instead = "; 'lock' keeps a user out";
+	return report_error(EXIT_USAGE, "'%s' does not take %s%s", o->command->name, name, instead);
+}
+
 static int check_options(const struct passwd_options *o)
 {
 	static const char *const methods[] = {"yescrypt", "sha512crypt", "bcrypt"};
 
 	for (size_t i = 0; i < ARRAY_LEN(option_bits); i++) {
 		if ((o->options & ~o->command->options & option_bits[i].bit) != 0)
-			return report_error(EXIT_USAGE, "'%s' does not take %s", o->command->name,
-			                    option_bits[i].name);
+			return refuse_option(o, option_bits[i].bit, option_bits[i].name);
 	}
 	if ((o->options & OPTION_NO_PASSWORD) != 0 && (o->options & OPTIONS_PASSWORD) != 0)
 		return report_error(EXIT_USAGE, "--no-password cannot be combined with --stdin, "
@@ -553,25 +646,70 @@ static int check_options(const struct passwd_options *o)
 	return report_error(EXIT_USAGE, "--method is yescrypt, sha512crypt or bcrypt");
 }
 
-/* FILE COMMAND [USER] */
+/* `broker-passwd FILE USER`, as mosquitto_passwd has it: the command that does what is meant.
+ * False: the word is no name of a user. */
+static bool suggest_command(const struct passwd_options *o, const char *word)
+{
+	struct passwd_options asked = {.path = o->path, .user = word};
+	struct passwd_file f;
+	const char *why;
+	bool there;
+
+	if (!password_file_name_valid(slice_of_str(word), &why) || access(o->path, R_OK) != 0 ||
+	    passwd_file_read(&f, o->path) != 0)
+		return false;
+	there = find(&f, &asked) != NULL;
+	passwd_file_close(&f);
+	(void)report_error(
+	    EXIT_USAGE, "a command is missing before '%s', a user %s: 'broker-passwd %s %s %s' %s",
+	    word, there ? "of this file" : "whom this file does not have", o->path,
+	    there ? "set" : "add", word, there ? "gives a new password" : "makes the user");
+	return true;
+}
+
+static const struct passwd_command *find_command(const struct passwd_options *o, const char *word,
+                                                 bool alone)
+{
+	const char *names[ARRAY_LEN(commands)];
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		if (strcmp(word, commands[i].name) == 0)
+			return &commands[i];
+		names[i] = commands[i].name;
+	}
+	if (!alone || nearest_word(word, names, ARRAY_LEN(commands)) != NULL ||
+	    !suggest_command(o, word))
+		(void)report_unknown("command", word, names, ARRAY_LEN(commands));
+	return NULL;
+}
+
+/* FILE COMMAND [USER [ROLE...]] */
 static int take_words(struct passwd_options *o, int count, char **words)
 {
 	const char *why;
+	int taken = 2;
 
-	if (count < 2)
+	if (count == 0)
 		return report_usage("a file and a command are needed");
 	o->path = words[0];
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-		if (strcmp(words[1], commands[i].name) == 0)
-			o->command = &commands[i];
-	}
+	if (count == 1)
+		return report_usage("a command after '%s' is needed", o->path);
+	o->command = find_command(o, words[1], count == 2);
 	if (o->command == NULL)
-		return report_usage("unknown command");
-	if (count != (o->command->has_user ? 3 : 2))
-		return report_usage(o->command->has_user ? "this command needs one user"
-		                                         : "this command takes no user");
-	o->user = words[2];
-	if (o->command->has_user && !password_file_name_valid(slice_of_str(o->user), &why))
+		return EXIT_USAGE;
+	if (o->command->words != WORDS_NONE && count < 3)
+		return report_usage("'%s' needs a user", o->command->name);
+	if (o->command->words != WORDS_NONE)
+		o->user = words[taken++];
+	if (o->command->words == WORDS_USER_ROLES && count == taken)
+		return report_usage("'%s' needs a role after '%s'", o->command->name, o->user);
+	while (o->command->words == WORDS_USER_ROLES && taken < count) {
+		if (add_role(o, words[taken++]) != 0)
+			return EXIT_USAGE;
+	}
+	if (taken < count)
+		return report_excess(words[taken]);
+	if (o->user != NULL && !password_file_name_valid(slice_of_str(o->user), &why))
 		return report_error(EXIT_USAGE, "%s", why);
 	return check_options(o);
 }
@@ -583,7 +721,14 @@ static void print_usage(FILE *to)
 
 int main(int argc, char **argv)
 {
+	static const struct foreign_option foreign[] = {
+	    {'b', "others see passwords on a command line; --stdin reads one"},
+	    {'D', "'broker-passwd FILE remove USER' removes a user"},
+	    {'U', "hashes of another broker cannot be used; give each user a new password"},
+	    {0, NULL},
+	};
 	static const struct command_line line = {.program = "broker-passwd",
+	                                         .foreign = foreign,
 	                                         .print_usage = print_usage,
 	                                         .options = command_options,
 	                                         .option_count = ARRAY_LEN(command_options)};

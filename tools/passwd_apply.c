@@ -394,7 +394,7 @@ int passwd_apply(const struct passwd_apply *apply)
 	if (rc == 0)
 		rc = parse_input(apply, &in);
 	if (rc == 0) {
-		rc = apply->dry_run ? passwd_file_read(&c.file, apply->path, apply->create)
+		rc = apply->dry_run ? passwd_file_check(&c.file, apply->path, apply->create)
 		                    : passwd_file_lock(&c.file, apply->path, apply->create);
 		if (rc == 0)
 			rc = change_file(&c);

@@ -37,10 +37,11 @@ static void close_both(struct passwd_file *f)
 }
 
 /* -ENOENT: the directory is there, the file is not. */
-static int open_file(struct passwd_file *f)
+static int open_file(struct passwd_file *f, bool to_change)
 {
+	/* A change replaces the file, and would replace the link. */
 	struct trust_request request = {
-	    .path = f->path, .flags = O_RDONLY, .refuse_link = true, .directory = &f->dir_fd};
+	    .path = f->path, .flags = O_RDONLY, .refuse_link = to_change, .directory = &f->dir_fd};
 	struct buf why = {0};
 	int rc = 0;
 
@@ -57,9 +58,11 @@ static int open_file(struct passwd_file *f)
 		rc = -ENOENT;
 	else if (f->fd == -EINVAL)
 		rc = report_error(EXIT_USAGE, "%s is not a regular file", f->path);
-	else if (f->fd == -ELOOP)
-		rc = report_error(EXIT_USAGE, "%s is a symbolic link; name the file itself",
-		                  f->path);
+	else if (f->fd == -ELOOP && to_change)
+		rc = report_error(
+		    EXIT_USAGE,
+		    "%s is a symbolic link, which a change would replace; name the file itself",
+		    f->path);
 	else
 		rc = report_error(EXIT_USAGE, "%s: %s", f->path, strerror(-f->fd));
 	buf_fini(&why);
@@ -87,12 +90,12 @@ static int create_file(struct passwd_file *f)
 
 static int open_or_create(struct passwd_file *f, bool create)
 {
-	int rc = open_file(f);
+	int rc = open_file(f, true);
 
 	if (rc != -ENOENT || !create)
 		return rc;
 	rc = create_file(f);
-	return rc == 0 ? open_file(f) : rc;
+	return rc == 0 ? open_file(f, true) : rc;
 }
 
 static int missing(const struct passwd_file *f)
@@ -143,15 +146,25 @@ static int load_users(struct passwd_file *f)
 	return f->users == NULL ? EXIT_USAGE : 0;
 }
 
-int passwd_file_read(struct passwd_file *f, const char *path, bool missing_ok)
+static int read_file(struct passwd_file *f, const char *path, bool to_change, bool missing_ok)
 {
 	int rc;
 
 	open_none(f, path);
-	rc = open_file(f);
+	rc = open_file(f, to_change);
 	if (rc == -ENOENT)
 		rc = missing_ok ? 0 : missing(f);
 	return rc == 0 ? load_users(f) : rc;
+}
+
+int passwd_file_read(struct passwd_file *f, const char *path)
+{
+	return read_file(f, path, false, false);
+}
+
+int passwd_file_check(struct passwd_file *f, const char *path, bool create)
+{
+	return read_file(f, path, true, create);
 }
 
 /* Is the open file still the one with this name? */

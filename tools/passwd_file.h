@@ -19,8 +19,11 @@ struct passwd_file {
 	struct password_file *users;
 };
 
-/* Read and parse. `missing_ok`: a file that does not exist is an empty one. Close in any case. */
-int passwd_file_read(struct passwd_file *f, const char *path, bool missing_ok);
+/* Read and parse. Close in any case. */
+int passwd_file_read(struct passwd_file *f, const char *path);
+/* The same before a change: a symbolic link is refused, and with `create` a file that does not
+ * exist is an empty one. */
+int passwd_file_check(struct passwd_file *f, const char *path, bool create);
 /* The same under the lock, which ends with the close; `create`: make it where it does not exist. */
 int passwd_file_lock(struct passwd_file *f, const char *path, bool create);
 /* Put `text` (a whole line, or nothing) in the place of that line, 0: at the end; check and write.

@@ -300,7 +300,7 @@ def test_link_pipe_or_directory_is_refused():
     os.symlink("real", "link")
     os.symlink("nowhere", "dangling")
     for path in ("link", "dangling"):
-        assert "symbolic link" in run("-c", path, "add", "anna", "--no-password", status=2).errors
+        assert "symbolic link, which a change would replace" in run("-c", path, "add", "anna", "--no-password", status=2).errors
     os.mkfifo("fifo", 0o600)
     os.mkdir("dir")
     for path in ("fifo", "dir"):
@@ -319,6 +319,90 @@ def test_failed_write_changes_nothing():
     assert done.returncode == 1 and b"cannot write" in done.stderr, done
     assert read() == "anna:id=00000000000000a1\n"
     only_the_file()
+
+
+def test_a_link_is_read():
+    """What only reads follows it, by the same rules of trust."""
+    os.mkdir("files", 0o700)
+    write("anna:id=00000000000000a1:hash=%s\n" % HASH, "files/real")
+    os.symlink("files/real", "users")
+    assert "anna" in run("users", "list").text
+    assert run("users", "verify", "anna", "--stdin", stdin=b"U*U\n").text == "right\n"
+    for args in (("add", "bo", "--no-password"), ("set", "anna", "--stdin"), ("grant", "anna", "a"), ("remove", "anna")):
+        assert "symbolic link" in run("users", *args, stdin=b"x\n", status=2).errors, args
+    assert os.path.islink("users")
+    os.chmod("files/real", 0o666)
+    assert "others may write" in run("users", "list", status=2).errors
+    os.unlink("files/real")
+    os.symlink("real", "files/real")
+    assert "links" in run("users", "list", status=2).errors
+
+
+def test_roles_change_and_nothing_else():
+    text = "# x\nanna:id=00000000000000a1:hash=%s:scram=%s:roles=a,b:locked\nbo:id=00000000000000a2\n" % (HASH, SCRAM)
+    write(text)
+    run("users", "grant", "anna", "c", "b", "d", "c")
+    assert field("roles", "anna") == "roles=a,b,c,d"
+    run("users", "revoke", "anna", "a", "d", "never-had")
+    assert field("roles", "anna") == "roles=b,c"
+    for name in ("id", "hash", "scram", "locked"):
+        assert field(name, "anna") is not None and field(name, "anna") in text
+    run("users", "revoke", "anna", "b", "c")
+    assert field("roles", "anna") is None
+    run("users", "grant", "bo", "rôle")
+    assert read().splitlines()[2] == "bo:id=00000000000000a2:roles=rôle"
+    before = read()
+    assert "'list'" in run("users", "grant", "eve", "a", status=2).errors
+    assert "needs a role after 'bo'" in run("users", "grant", "bo", status=2).errors
+    assert "needs a user" in run("users", "revoke", status=2).errors
+    assert "a role's name" in run("users", "grant", "bo", "a,b", status=2).errors
+    assert "'grant' and 'revoke' change roles" in run("users", "set", "bo", "--role", "a", status=2).errors
+    assert read() == before
+
+
+def test_a_generated_password_that_nobody_sees_is_nobodys():
+    """Printed first: where it cannot be, nothing is changed."""
+    write("anna:id=00000000000000a1:hash=%s\n" % HASH)
+    before = read()
+    for args in (("add", "bo", "--generate"), ("set", "anna", "--generate")):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([EXE, "users", *args], stdout=full, stderr=subprocess.PIPE, timeout=60)
+        assert done.returncode == 1 and b"cannot write to standard output: No space left" in done.stderr, done
+        done = subprocess.run(["/bin/sh", "-c", '"$0" "$@" >&-', EXE, "users", *args], stderr=subprocess.PIPE, timeout=60)
+        assert done.returncode == 1 and b"cannot write to standard output" in done.stderr, done
+        assert read() == before, args
+    run("-c", "users", "add", "bo", "--generate")
+
+
+def test_output_that_is_lost_is_an_error():
+    """Also where an earlier piece of a long one was lost."""
+    write("".join("user%d:id=%016x\n" % (i, i + 1) for i in range(2000)))
+    for args in (["users", "list"], ["--help"], ["--version"]):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([EXE, *args], stdout=full, stderr=subprocess.PIPE, timeout=60)
+        assert done.returncode == 1 and b"cannot write to standard output" in done.stderr, (args, done)
+
+
+def test_the_offender_is_named():
+    write("anna:id=00000000000000a1\n")
+    for args, said in (((), "a file and a command are needed"), (("users",), "a command after 'users' is needed"),
+                       (("users", "lst"), "there is no command 'lst'; did you mean 'list'?"),
+                       (("users", "anna"), "'broker-passwd users set anna' gives a new password"),
+                       (("users", "bo"), "'broker-passwd users add bo' makes the user"),
+                       (("users", "a/b"), "there is no command 'a/b'"),
+                       (("nowhere", "anna"), "there is no command 'anna'"),
+                       (("users", "anna", "secret"), "there is no command 'anna'"),
+                       (("users", "add"), "'add' needs a user"), (("users", "add", "a", "b"), "unexpected argument 'b'"),
+                       (("users", "list", "a"), "unexpected argument 'a'"),
+                       (("users", "add", "a", "--frob"), "there is no option '--frob'"),
+                       (("users", "add", "a", "--generat"), None), (("users", "add", "b", "--methd", "x"), "did you mean --method?"),
+                       (("users", "add", "b", "--method"), "--method needs a value"),
+                       (("users", "list", "--stdin=x"), "--stdin takes no value"),
+                       (("-b", "users", "anna", "x"), "there is no option '-b': others see passwords on a command line"),
+                       (("-D", "users", "anna"), "there is no option '-D': 'broker-passwd FILE remove USER'"),
+                       (("-z", "users"), "there is no option '-z'")):
+        done = run(*args, status=0 if said is None else 2)
+        assert said is None or said in done.errors.splitlines()[0] and done.text == "", (args, done.errors)
 
 
 def test_concurrent_changes_lose_nothing():
