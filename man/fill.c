@@ -96,15 +96,42 @@ static int put_figures(void)
 	return 0;
 }
 
+enum command_option {
+#define OPTION(id, ...) OPTION_##id,
+#include "admin/commands.def"
+};
+
 static const struct {
 	const char *name, *word, *text;
+	unsigned options; /* 1 << enum command_option */
 } commands[] = {
-#define COMMAND(name, scope, access, function, argument, word, what, second, done, summary,        \
+#define TAKES(id)  (1U << OPTION_##id)
+#define NO_OPTIONS 0U
+#define COMMAND(id, name, scope, access, function, argument, word, what, options, done, summary,   \
                 columns, text)                                                                     \
-	{#name, word, text},
+	{name, word, text, options},
 #include "admin/commands.def"
-#undef COMMAND
 };
+
+static const struct {
+	const char *name, *word;
+} command_options[] = {
+#define OPTION(id, name, word, member, text) {name, word},
+#include "admin/commands.def"
+};
+
+static void put_command_options(unsigned options)
+{
+	for (size_t i = 0; i < ARRAY_LEN(command_options); i++) {
+		const char *word = command_options[i].word;
+
+		if ((options & 1U << i) == 0)
+			continue;
+		printf(" Op Fl Fl %s", command_options[i].name);
+		if (word != NULL)
+			printf(" Ar %s", word);
+	}
+}
 
 static int put_commands(void)
 {
@@ -112,6 +139,7 @@ static int put_commands(void)
 		printf(".It Cm %s", commands[i].name);
 		if (commands[i].word != NULL)
 			printf(" Ar %s", commands[i].word);
+		put_command_options(commands[i].options);
 		printf("\n%s", commands[i].text);
 	}
 	return 0;

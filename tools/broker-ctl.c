@@ -1,37 +1,39 @@
 /* broker-ctl(1): queries and controls a running broker over its control socket. */
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/command_line.h"
-#include "base/trust.h"
 #include "base/utf8.h"
-#include "conf/conf.h"
-#include "conf/conf_load.h"
+#include "ctl_argument.h"
+#include "ctl_socket.h"
 #include "ctl_table.h"
 
-#define PATIENCE_S   60
 #define ARGUMENT_MAX 65535
 
-struct ctl_options;
+enum ctl_option {
+#define OPTION(id, ...) OPTION_##id,
+#include "admin/commands.def"
+	OPTION_COUNT
+};
+
+enum ctl_command_id {
+#define COMMAND(id, ...) COMMAND_##id,
+#include "admin/commands.def"
+};
 
 struct ctl_command {
 	const char *name;
 	const char *member; /* that its argument becomes; NULL: it has none */
 	const char *word;   /* that argument in the usage */
 	const char *what;   /* that argument must be */
-	bool has_user;
+	unsigned options;   /* 1 << enum ctl_option */
 	const char *summary;
 	const struct column *columns;
 	size_t column_count;
@@ -41,20 +43,25 @@ struct ctl_command {
 struct ctl_options {
 	const struct ctl_command *command;
 	const char *config;
-	const char *argument;
-	const char *user;
+	const char *socket;
+	const char *argument;             /* as given */
+	unsigned given;                   /* 1 << enum ctl_option */
+	const char *values[OPTION_COUNT]; /* as given */
 	bool json;
+	bool escaped;
+	/* What is sent. */
+	struct buf sent_argument;
+	struct buf sent_values[OPTION_COUNT];
 };
 
 /* ---- tables ---- */
 
 #define COLUMN(member, title, kind) {member, title, COLUMN_##kind},
 #define PAIRS                       COLUMN("", "", TEXT) COLUMN("", "", TEXT)
-#define COMMAND(name, scope, access, function, argument, word, what, second, done, summary,        \
+#define COMMAND(id, name, scope, access, function, argument, word, what, options, done, summary,   \
                 columns, manual)                                                                   \
-	static const struct column name##_columns[] = {columns};
+	static const struct column id##_columns[] = {columns};
 #include "admin/commands.def"
-#undef COMMAND
 
 static bool has_pairs(const struct ctl_command *command)
 {
@@ -75,189 +82,117 @@ static void add_pairs(struct ctl_table *t, const struct json_object *line)
 	}
 }
 
+#define TAKES(id)  (1U << OPTION_##id)
+#define NO_OPTIONS 0U
 static const struct ctl_command commands[] = {
-#define COMMAND(name, scope, access, function, argument, word, what, second, done, summary,        \
+#define COMMAND(id, name, scope, access, function, argument, word, what, options, done, summary,   \
                 columns, manual)                                                                   \
-	{#name,                                                                                    \
-	 argument,                                                                                 \
-	 word,                                                                                     \
-	 what,                                                                                     \
-	 (second) != NULL,                                                                         \
-	 summary,                                                                                  \
-	 name##_columns,                                                                           \
-	 ARRAY_LEN(name##_columns),                                                                \
-	 done},
+	{name, argument, word, what, options, summary, id##_columns, ARRAY_LEN(id##_columns), done},
 #include "admin/commands.def"
-#undef COMMAND
 };
+
+static const struct {
+	const char *name, *word, *member, *text;
+} command_option_rows[OPTION_COUNT] = {
+#define OPTION(id, name, word, member, text) {name, word, member, text},
+#include "admin/commands.def"
+};
+
+static bool is_given(const struct ctl_options *o, enum ctl_option option)
+{
+	return (o->given & 1U << option) != 0;
+}
+
+/* "kick and delete-session": who takes this option. */
+static void put_takers(struct buf *out, size_t option, const char *last)
+{
+	size_t count = 0, at = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		count += (commands[i].options >> option) & 1U;
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		if ((commands[i].options & 1U << option) == 0)
+			continue;
+		buf_printf(out, "%s%s",
+		           at == 0           ? ""
+		           : at + 1 == count ? last
+		                             : ", ",
+		           commands[i].name);
+		at++;
+	}
+}
+
+static void print_command(FILE *to, const struct ctl_command *c)
+{
+	char words[40];
+
+	(void)snprintf(words, sizeof(words), "%s%s%s", c->name, c->word == NULL ? "" : " ",
+	               c->word == NULL ? "" : c->word);
+	fprintf(to, "  %-25s %s\n", words, c->summary);
+}
+
+static void print_option(FILE *to, size_t option)
+{
+	const char *word = command_option_rows[option].word;
+	struct buf takers = {0};
+	char words[40];
+
+	put_takers(&takers, option, ", ");
+	(void)snprintf(words, sizeof(words), "--%s%s%s", command_option_rows[option].name,
+	               word == NULL ? "" : " ", word == NULL ? "" : word);
+	fprintf(to, "  %-16s %.*s: %s\n", words, (int)takers.len, (const char *)takers.data,
+	        command_option_rows[option].text);
+	buf_fini(&takers);
+}
 
 static void print_usage(FILE *to)
 {
-	fputs("usage: broker-ctl -c broker.yaml [--json] [--user USER] COMMAND [ARGUMENT]\n\n", to);
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-		const struct ctl_command *c = &commands[i];
-
-		fprintf(to, "  %-8s %-10s %s\n", c->name, c->word == NULL ? "" : c->word,
-		        c->summary);
-	}
+	fputs("usage: broker-ctl [-c broker.yaml | --socket PATH] [--json] COMMAND [ARGUMENT]\n\n",
+	      to);
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		print_command(to, &commands[i]);
 	fputs("\n"
-	      "  --user     kick: the client of this user ('' is anonymous)\n"
-	      "  --json     print JSON, one line for each item\n"
+	      "  -c, --config FILE\n"
+	      "                   the broker's configuration, which names the socket\n"
+	      "  --socket PATH    the socket itself (default " CTL_SOCKET_DEFAULT ")\n",
+	      to);
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		print_option(to, i);
+	fputs("  --escaped        names are given as the tables print them: \\x1b, \\u202e, \\\\\n"
+	      "  --json           print JSON, one line for each item\n"
 	      "  --trust-owner USER, --trust-group GROUP\n"
-	      "             trust their files too, like the option of the broker\n",
+	      "                   trust their files too, like the option of the broker\n",
 	      to);
 }
 
-/* ---- the socket ---- */
+/* ---- the request ---- */
 
-static char *socket_path(const char *config, int *status)
+static void put_request(struct buf *line, const struct ctl_options *o,
+                        const struct ctl_command *command)
 {
-	struct errors errors = {0};
-	struct conf *conf = conf_load(config, &errors);
-	char *text = errors_text(&errors), *path = NULL;
+	json_open(line);
+	json_str(line, "command", command->name);
+	if (command->member != NULL)
+		json_text(line, command->member, buf_slice(&o->sent_argument));
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		const char *member = command_option_rows[i].member;
 
-	if (conf == NULL) {
-		fputs(text, stderr);
-		*status = report_error(EXIT_USAGE, "%s is not used: fix the errors above", config);
-	} else if (conf->control_socket == NULL) {
-		*status = report_error(EXIT_USAGE,
-		                       "%s names no control socket: add 'control: { socket: "
-		                       "/run/broker/control.sock }' and start the broker again",
-		                       config);
-	} else {
-		path = xstrdup(conf->control_socket);
+		if (member == NULL || (command->options & 1U << i) == 0)
+			continue;
+		if (is_given(o, i))
+			json_text(line, member, buf_slice(&o->sent_values[i]));
+		else if (i == OPTION_payload && is_given(o, OPTION_raw))
+			json_str(line, member, "");
 	}
-	free(text);
-	errors_fini(&errors);
-	conf_free(conf);
-	return path;
+	json_close(line);
 }
 
-static int no_permission(const char *path)
-{
-	const struct passwd *owner;
-	struct stat st;
-
-	if (stat(path, &st) != 0)
-		return report_error(
-		    EXIT_FAILED,
-		    "no permission for %s: run this as the user that the broker runs "
-		    "as, or as root",
-		    path);
-	owner = getpwuid(st.st_uid); /* NOLINT(concurrency-mt-unsafe): there is one thread */
-	if (owner != NULL)
-		return report_error(EXIT_FAILED,
-		                    "%s is for the user %s and root only: run this as one of them",
-		                    path, owner->pw_name);
-	return report_error(EXIT_FAILED,
-	                    "%s is for the user id %u and root only: run this as one of them", path,
-	                    (unsigned)st.st_uid);
-}
-
-static int cannot_connect(const char *path, int error)
-{
-	if (error == ENOENT || error == ECONNREFUSED)
-		return report_error(EXIT_FAILED,
-		                    "nobody listens at %s: the broker is not running, or was "
-		                    "started before control.socket was set",
-		                    path);
-	if (error == EACCES || error == EPERM)
-		return no_permission(path);
-	return report_error(EXIT_FAILED, "%s: %s", path, strerror(error));
-}
-
-/* A copy of the path, up to its last slash; the caller frees. */
-static char *directory_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	if (slash == NULL)
-		return xstrdup(".");
-	return slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
-}
-
-/* Nobody else could put a socket there. *owner: of the directory. */
-static bool believes_directory(const char *path, uid_t *owner)
-{
-	char *directory = directory_of(path);
-	struct trust_request request = {
-	    .path = directory, .flags = O_PATH | O_DIRECTORY, .refuse_sticky = true};
-	struct buf why = {0};
-	struct stat st = {0};
-	int fd = trust_open(&request, &why);
-
-	if (fd >= 0 && fstat(fd, &st) == 0)
-		*owner = st.st_uid;
-	if (fd >= 0)
-		close(fd);
-	if (why.len > 0)
-		(void)report_error(0, "the directory of %s: %.*s", path, (int)why.len,
-		                   (const char *)why.data);
-	free(directory);
-	buf_fini(&why);
-	return fd >= 0 || fd != -EACCES;
-}
-
-/* And whoever listens is the broker's user: root, who looks at the broker of another user, believes
- * the owner of the directory. */
-static bool believes_listener(const char *path, int fd, uid_t directory_owner)
-{
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
-	    (trust_is_owner(peer.uid) || (geteuid() == 0 && peer.uid == directory_owner)))
-		return true;
-	(void)report_error(
-	    0,
-	    "another user listens at %s (user id %u); if that is the broker, give --trust-owner %u",
-	    path, (unsigned)peer.uid, (unsigned)peer.uid);
-	return false;
-}
-
-static int connect_to(const char *path, int *status)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct timeval patience = {.tv_sec = PATIENCE_S};
-	uid_t owner = 0;
-	int fd;
-
-	if (strlen(path) >= sizeof(address.sun_path)) {
-		*status =
-		    report_error(EXIT_USAGE, "%s: the path is too long for a unix socket", path);
-		return -1;
-	}
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	*status = EXIT_FAILED;
-	if (!believes_directory(path, &owner))
-		return -1;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0)
-		(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0) {
-		/* mutant: trust_who_listens */
-		if (believes_listener(path, fd, owner))
-			return fd;
-	} else {
-		*status = cannot_connect(path, errno);
-	}
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
-
-static bool send_request(int fd, const struct ctl_options *o)
+static bool send_request(int fd, const struct ctl_options *o, const struct ctl_command *command)
 {
 	struct buf line = {0};
 	struct slice left;
 
-	json_open(&line);
-	json_str(&line, "command", o->command->name);
-	if (o->command->member != NULL)
-		json_str(&line, o->command->member, o->argument);
-	if (o->user != NULL)
-		json_str(&line, "user", o->user);
-	json_close(&line);
+	put_request(&line, o, command);
 	left = buf_slice(&line);
 	while (left.len > 0) {
 		ssize_t n = send(fd, left.data, left.len, MSG_NOSIGNAL);
@@ -278,8 +213,42 @@ enum answer {
 	ANSWER_ERROR,
 };
 
-static enum answer take_line(const struct ctl_options *o, struct ctl_table *t, const char *text,
-                             size_t len)
+struct ctl_answer {
+	const struct ctl_options *options;
+	const struct ctl_command *command;
+	struct ctl_table table;
+	size_t rows;
+	struct buf payload; /* with --raw */
+};
+
+static void take_payload(struct ctl_answer *a, const struct json_object *line)
+{
+	const struct json_member *text = json_find(line, "payload");
+	struct slice hex = json_text_of(line, "payload_hex");
+
+	if (text != NULL)
+		buf_put_slice(&a->payload, text->text);
+	for (; hex.len >= 2; hex = slice_skip(hex, 2)) {
+		char digits[3] = {(char)hex.data[0], (char)hex.data[1], '\0'};
+
+		buf_put_u8(&a->payload, (uint8_t)strtoul(digits, NULL, 16));
+	}
+}
+
+static void take_row(struct ctl_answer *a, const struct json_object *line, struct slice text)
+{
+	a->rows++;
+	if (is_given(a->options, OPTION_raw))
+		take_payload(a, line);
+	else if (a->options->json)
+		fwrite(text.data, 1, text.len, stdout);
+	else if (has_pairs(a->command))
+		add_pairs(&a->table, line);
+	else
+		ctl_table_add(&a->table, line);
+}
+
+static enum answer take_line(struct ctl_answer *a, const char *text, size_t len)
 {
 	enum answer answer = ANSWER_GOES_ON;
 	struct json_object line;
@@ -296,18 +265,14 @@ static enum answer take_line(const struct ctl_options *o, struct ctl_table *t, c
 		answer = ANSWER_ERROR;
 	} else if (json_find(&line, "done") != NULL) {
 		answer = ANSWER_DONE;
-	} else if (o->json) {
-		fwrite(text, 1, len, stdout);
-	} else if (has_pairs(o->command)) {
-		add_pairs(t, &line);
 	} else {
-		ctl_table_add(t, &line);
+		take_row(a, &line, slice_of(text, len));
 	}
 	json_fini(&line);
 	return answer;
 }
 
-static enum answer read_answer(const struct ctl_options *o, struct ctl_table *t, FILE *in)
+static enum answer read_answer(struct ctl_answer *a, FILE *in)
 {
 	enum answer answer = ANSWER_GOES_ON;
 	char *text = NULL;
@@ -315,7 +280,7 @@ static enum answer read_answer(const struct ctl_options *o, struct ctl_table *t,
 	ssize_t len;
 
 	while (answer == ANSWER_GOES_ON && (len = getline(&text, &cap, in)) >= 0)
-		answer = take_line(o, t, text, (size_t)len);
+		answer = take_line(a, text, (size_t)len);
 	free(text);
 	if (answer == ANSWER_GOES_ON)
 		(void)report_error(
@@ -323,89 +288,212 @@ static enum answer read_answer(const struct ctl_options *o, struct ctl_table *t,
 	return answer;
 }
 
-static void print_answer(const struct ctl_options *o, const struct ctl_table *t)
+/* The one payload, or why there is not one. */
+static int print_payload(const struct ctl_answer *a)
+{
+	const char *filter = a->options->argument;
+
+	if (a->rows == 0)
+		return report_error(EXIT_FAILED, "nothing is retained at '%s'", filter);
+	if (a->rows > 1)
+		return report_error(EXIT_FAILED,
+		                    "'%s' matches %zu retained messages: --raw is for one", filter,
+		                    a->rows);
+	fwrite(a->payload.data, 1, a->payload.len, stdout);
+	return 0;
+}
+
+static void print_table(const struct ctl_answer *a)
 {
 	struct buf out = {0};
 
-	if (t->cell_count > 0 || !has_pairs(o->command))
-		ctl_table_print(t, &out);
+	if (a->table.cell_count > 0 || !has_pairs(a->command))
+		ctl_table_print(&a->table, &out);
 	if (out.len > 0)
 		fwrite(out.data, 1, out.len, stdout);
 	buf_fini(&out);
-	if (o->command->done != NULL)
-		puts(o->command->done);
 }
 
-static int talk(const struct ctl_options *o, int fd)
+static int print_answer(const struct ctl_answer *a)
 {
-	struct ctl_table t = {.columns = o->command->columns,
-	                      .column_count = o->command->column_count};
+	if (is_given(a->options, OPTION_raw))
+		return print_payload(a);
+	if (!a->options->json)
+		print_table(a);
+	if (!a->options->json && a->command->done != NULL)
+		puts(a->command->done);
+	return 0;
+}
+
+/* Ask the broker one thing. `rows` (may be NULL): of its answer. Returns the exit status. */
+static int ask_broker(const struct ctl_options *o, const struct ctl_command *command,
+                      const char *path, size_t *rows)
+{
+	int status = EXIT_FAILED, fd = ctl_socket_connect(path, &status);
+	struct ctl_answer a = {
+	    .options = o,
+	    .command = command,
+	    .table = {.columns = command->columns, .column_count = command->column_count}};
 	enum answer answer = ANSWER_ERROR;
 	FILE *in;
 
-	if (!send_request(fd, o)) {
-		close(fd);
-		return report_error(
-		    EXIT_FAILED, "the broker accepts no request: there may be too many at a time");
-	}
+	if (fd < 0)
+		return status;
+	a.table.hides_payload = !is_given(o, OPTION_payload);
+	if (!send_request(fd, o, command))
+		(void)report_error(0, "cannot write to the broker: %s", strerror(errno));
 	in = fdopen(fd, "r");
-	if (in != NULL) {
-		answer = read_answer(o, &t, in);
+	if (in == NULL) {
+		close(fd);
+	} else {
+		answer = read_answer(&a, in);
 		(void)fclose(in);
 	}
-	if (answer == ANSWER_DONE && !o->json)
-		print_answer(o, &t);
-	ctl_table_fini(&t);
-	if (fflush(stdout) != 0)
-		return report_error(EXIT_FAILED, "cannot write: %s", strerror(errno));
-	return answer == ANSWER_DONE ? 0 : EXIT_FAILED;
+	status = answer == ANSWER_DONE ? print_answer(&a) : EXIT_FAILED;
+	if (rows != NULL)
+		*rows = a.rows;
+	ctl_table_fini(&a.table);
+	buf_fini(&a.payload);
+	return status;
 }
 
-static int check_text(const char *what, const char *text)
+/* ---- asking first ---- */
+
+static bool says_yes(void)
 {
-	if (text == NULL || (strlen(text) <= ARGUMENT_MAX && utf8_valid(slice_of_str(text))))
+	char line[8] = "";
+
+	(void)fflush(stdout);
+	fputs("Delete these retained messages? [y/N] ", stderr);
+	if (fgets(line, sizeof(line), stdin) == NULL)
+		return false;
+	return line[0] == 'y' || line[0] == 'Y';
+}
+
+/* A filter with wildcards may match more than was thought of: 0, go on. */
+static int confirm(const struct ctl_options *o, const char *path)
+{
+	size_t rows = 0;
+	int status;
+
+	if (o->command != &commands[COMMAND_delete_retained] || is_given(o, OPTION_yes) ||
+	    strpbrk(o->argument, "+#") == NULL)
+		return 0;
+	if (!isatty(STDIN_FILENO))
+		return report_error(EXIT_USAGE,
+		                    "'%s' has wildcards: 'broker-ctl retained' lists what it "
+		                    "matches, and --yes deletes that",
+		                    o->argument);
+	status = ask_broker(o, &commands[COMMAND_retained], path, &rows);
+	if (status != 0 || rows == 0)
+		return status;
+	return says_yes() ? 0 : report_error(EXIT_FAILED, "nothing was deleted");
+}
+
+/* ---- the command line ---- */
+
+static int take_text(const struct ctl_options *o, const char *what, const char *text,
+                     struct buf *out)
+{
+	if (o->escaped && !ctl_argument_unescape(text, out))
+		return report_error(EXIT_USAGE,
+		                    "%s: with --escaped, a backslash begins \\xNN, \\uNNNN, "
+		                    "\\UNNNNNNNN or \\\\",
+		                    what);
+	if (!o->escaped)
+		buf_put(out, text, strlen(text));
+	if (out->len <= ARGUMENT_MAX && utf8_valid(buf_slice(out)))
 		return 0;
 	return report_error(EXIT_USAGE, "%s must be UTF-8, at most %d bytes", what, ARGUMENT_MAX);
 }
 
+static int check_options(const struct ctl_options *o)
+{
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		struct buf takers = {0};
+		int status;
+
+		if (!is_given(o, i) || (o->command->options & 1U << i) != 0)
+			continue;
+		put_takers(&takers, i, " and ");
+		status = report_usage("'%s' does not take --%s, which is for %.*s",
+		                      o->command->name, command_option_rows[i].name,
+		                      (int)takers.len, (const char *)takers.data);
+		buf_fini(&takers);
+		return status;
+	}
+	if (is_given(o, OPTION_raw) && (o->json || is_given(o, OPTION_payload)))
+		return report_usage("--raw cannot be combined with --json or --payload");
+	if (o->config != NULL && o->socket != NULL)
+		return report_usage("give -c broker.yaml or --socket PATH, not both");
+	return 0;
+}
+
+static int find_command(struct ctl_options *o, const char *word)
+{
+	const char *names[ARRAY_LEN(commands)];
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		if (strcmp(word, commands[i].name) == 0)
+			o->command = &commands[i];
+		names[i] = commands[i].name;
+	}
+	return o->command != NULL ? 0 : report_unknown("command", word, names, ARRAY_LEN(commands));
+}
+
 static int read_words(struct ctl_options *o, char **words, int count)
 {
+	int wanted, status;
+
 	if (count == 0)
 		return report_usage("a command is needed");
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-		if (strcmp(words[0], commands[i].name) == 0)
-			o->command = &commands[i];
-	}
-	if (o->command == NULL) {
-		(void)report_error(0, "there is no command '%s'", words[0]);
-		return report_usage("unknown command");
-	}
-	if (o->config == NULL)
-		return report_usage("name the broker's configuration with -c broker.yaml");
-	if (o->command->member != NULL && count < 2) {
-		(void)report_error(0, "%s needs %s", o->command->name, o->command->what);
-		return report_usage("an argument is missing");
-	}
-	if (count > (o->command->member != NULL ? 2 : 1))
-		return report_usage("unexpected argument");
-	if (o->user != NULL && !o->command->has_user)
-		return report_usage("--user is for kick only");
+	status = find_command(o, words[0]);
+	if (status != 0)
+		return status;
+	wanted = o->command->member != NULL ? 2 : 1;
+	if (count < wanted)
+		return report_usage("'%s' needs %s: %s", o->command->name, o->command->word,
+		                    o->command->what);
+	if (count > wanted)
+		return report_excess(words[wanted]);
+	status = check_options(o);
 	o->argument = words[1];
-	if (check_text(o->command->what, o->argument) != 0 || check_text("--user", o->user) != 0)
-		return EXIT_USAGE;
-	return 0;
+	if (status == 0 && o->argument != NULL)
+		status = take_text(o, o->command->word, o->argument, &o->sent_argument);
+	for (size_t i = 0; i < OPTION_COUNT && status == 0; i++) {
+		if (o->values[i] != NULL)
+			status = take_text(o, command_option_rows[i].name, o->values[i],
+			                   &o->sent_values[i]);
+	}
+	return status;
+}
+
+static char *find_socket(const struct ctl_options *o, int *status)
+{
+	if (o->socket != NULL)
+		return xstrdup(o->socket);
+	if (o->config != NULL)
+		return ctl_socket_path(o->config, status);
+	if (access(CTL_SOCKET_DEFAULT, F_OK) == 0)
+		return xstrdup(CTL_SOCKET_DEFAULT);
+	*status = report_usage("name the broker's configuration with -c broker.yaml, or its "
+	                       "control socket with --socket PATH: there is none at %s",
+	                       CTL_SOCKET_DEFAULT);
+	return NULL;
 }
 
 static int run(const struct ctl_options *o)
 {
-	int status = EXIT_FAILED, fd;
-	char *path = socket_path(o->config, &status);
+	int status = EXIT_FAILED;
+	char *path = find_socket(o, &status);
 
 	if (path == NULL)
 		return status;
-	fd = connect_to(path, &status);
+	status = confirm(o, path);
+	if (status == 0)
+		status = ask_broker(o, o->command, path, NULL);
 	free(path);
-	return fd < 0 ? status : talk(o, fd);
+	return status;
 }
 
 #define TAKE(name, assignment)                                                                     \
@@ -418,13 +506,28 @@ static int run(const struct ctl_options *o)
 		return 0;                                                                          \
 	}
 TAKE(config, o->config = value)
-TAKE(user, o->user = value)
+TAKE(socket, o->socket = value)
 TAKE(json, o->json = true)
+TAKE(escaped, o->escaped = true)
+
+#define OPTION(id, name, word, member, text)                                                       \
+	static int give_##id(void *arg, const char *value)                                         \
+	{                                                                                          \
+		struct ctl_options *o = arg;                                                       \
+                                                                                                   \
+		o->given |= 1U << OPTION_##id;                                                     \
+		o->values[OPTION_##id] = value;                                                    \
+		return 0;                                                                          \
+	}
+#include "admin/commands.def"
 
 static const struct command_option command_options[] = {
     {"config", 'c', true, take_config},
-    {"user", 0, true, take_user},
+    {"socket", 0, true, take_socket},
     {"json", 0, false, take_json},
+    {"escaped", 0, false, take_escaped},
+#define OPTION(id, name, word, member, text) {name, 0, (word) != NULL, give_##id},
+#include "admin/commands.def"
 };
 
 int main(int argc, char **argv)
@@ -441,5 +544,10 @@ int main(int argc, char **argv)
 	if (status != -1)
 		return status;
 	status = read_words(&o, argv + optind, argc - optind);
-	return status != 0 ? status : run(&o);
+	if (status == 0)
+		status = run(&o);
+	buf_fini(&o.sent_argument);
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		buf_fini(&o.sent_values[i]);
+	return command_line_finish(status);
 }

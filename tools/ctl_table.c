@@ -42,12 +42,33 @@ static void fill_cell(struct buf *cell, const struct json_member *m, enum column
 		buf_printf(cell, "%" PRIu64, m->number);
 }
 
+static void fill_payload(struct buf *cell, const struct json_object *row)
+{
+	const struct json_member *hex = json_find(row, "payload_hex");
+
+	if (hex == NULL)
+		fill_cell(cell, json_find(row, "payload"), COLUMN_PAYLOAD);
+	else
+		buf_printf(cell, "0x%.*s", (int)hex->text.len, (const char *)hex->text.data);
+}
+
+/* Those that are shown. */
+static size_t columns_of(const struct ctl_table *t)
+{
+	bool hidden = t->hides_payload && t->columns[t->column_count - 1].kind == COLUMN_PAYLOAD;
+
+	return t->column_count - hidden;
+}
+
 void ctl_table_add(struct ctl_table *t, const struct json_object *row)
 {
-	for (size_t i = 0; i < t->column_count; i++) {
+	for (size_t i = 0; i < columns_of(t); i++) {
 		const struct column *column = &t->columns[i];
 
-		fill_cell(new_cell(t), json_find(row, column->member), column->kind);
+		if (column->kind == COLUMN_PAYLOAD)
+			fill_payload(new_cell(t), row);
+		else
+			fill_cell(new_cell(t), json_find(row, column->member), column->kind);
 	}
 }
 
@@ -75,17 +96,22 @@ static void put_blanks(struct buf *out, size_t count)
 	buf_printf(out, "%*s", (int)count, "");
 }
 
+static bool is_left(enum column_kind kind)
+{
+	return kind == COLUMN_TEXT || kind == COLUMN_PAYLOAD;
+}
+
 static void put_row(const struct ctl_table *t, const struct slice *cells, const size_t *widths,
                     struct buf *out)
 {
-	for (size_t i = 0; i < t->column_count; i++) {
+	for (size_t i = 0; i < columns_of(t); i++) {
 		size_t blanks = widths[i] - width_of(cells[i]);
-		bool last = i + 1 == t->column_count;
+		bool last = i + 1 == columns_of(t);
 
-		if (t->columns[i].kind != COLUMN_TEXT)
+		if (!is_left(t->columns[i].kind))
 			put_blanks(out, blanks);
 		buf_put_slice(out, cells[i]);
-		if (t->columns[i].kind == COLUMN_TEXT && !last)
+		if (is_left(t->columns[i].kind) && !last)
 			put_blanks(out, blanks);
 		buf_put_slice(out, last ? SLICE("\n") : SLICE("  "));
 	}
@@ -93,9 +119,9 @@ static void put_row(const struct ctl_table *t, const struct slice *cells, const 
 
 static void read_row(const struct ctl_table *t, size_t row, struct slice *cells)
 {
-	for (size_t i = 0; i < t->column_count; i++)
+	for (size_t i = 0; i < columns_of(t); i++)
 		cells[i] = row == 0 ? slice_of_str(t->columns[i].title)
-		                    : buf_slice(&t->cells[(row - 1) * t->column_count + i]);
+		                    : buf_slice(&t->cells[(row - 1) * columns_of(t) + i]);
 }
 
 void ctl_table_print(const struct ctl_table *t, struct buf *out)
@@ -104,11 +130,11 @@ void ctl_table_print(const struct ctl_table *t, struct buf *out)
 	size_t widths[TABLE_COLUMNS_MAX] = {0};
 	size_t rows, first = t->no_titles ? 1 : 0;
 
-	REQUIRE(t->column_count > 0 && t->column_count <= TABLE_COLUMNS_MAX);
-	rows = 1 + t->cell_count / t->column_count; /* the titles are row 0 */
+	REQUIRE(columns_of(t) > 0 && columns_of(t) <= TABLE_COLUMNS_MAX);
+	rows = 1 + t->cell_count / columns_of(t); /* the titles are row 0 */
 	for (size_t row = first; row < rows; row++) {
 		read_row(t, row, cells);
-		for (size_t i = 0; i < t->column_count; i++) {
+		for (size_t i = 0; i < columns_of(t); i++) {
 			size_t width = width_of(cells[i]);
 
 			widths[i] = width > widths[i] ? width : widths[i];

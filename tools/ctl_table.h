@@ -9,6 +9,7 @@ enum column_kind {
 	COLUMN_TEXT,
 	COLUMN_NUMBER,  /* to the right */
 	COLUMN_SECONDS, /* 90s, 45m, 30d; to the right */
+	COLUMN_PAYLOAD, /* text, or what no text is: 0x00ff, the member with _hex at its end */
 };
 
 struct column {
@@ -23,7 +24,8 @@ struct ctl_table {
 	const struct column *columns;
 	size_t column_count;
 	bool no_titles;
-	struct buf *cells; /* row by row */
+	bool hides_payload; /* the last column, where it is COLUMN_PAYLOAD */
+	struct buf *cells;  /* row by row */
 	size_t cell_count, cell_cap;
 };
 

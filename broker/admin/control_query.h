@@ -19,14 +19,16 @@ struct control_query;
 typedef bool query_report_fn(struct control_query *q);
 
 enum query_scope {
-	QUERY_MAIN,    /* main answers */
-	QUERY_WORKERS, /* each worker */
-	QUERY_OWNER,   /* the owner of the client that "id" names */
+	QUERY_MAIN,       /* main answers */
+	QUERY_ONE_WORKER, /* a worker, any */
+	QUERY_WORKERS,    /* each worker */
+	QUERY_OWNER,      /* the owner of the client that "id" names */
 };
 
 struct control_command {
 	const char *name;
-	const char *members[2]; /* besides "command"; the first is needed where there is one */
+	const char *argument; /* member that is needed; NULL: none */
+	unsigned options;     /* 1 << enum control_option */
 	enum query_scope scope;
 	bool changes; /* something: it is logged */
 	query_report_fn *report;
@@ -43,6 +45,7 @@ struct control_query {
 	struct buf out;
 	const char *error;
 	bool more;
+	bool commits; /* its answer waits until the worker's records are stored */
 	bool travels; /* main does not have it */
 	bool waits;   /* for the reader */
 	/* Of the function that answers. */
@@ -72,8 +75,7 @@ struct control {
 };
 
 /* The functions of the commands. */
-#define COMMAND(name, scope, access, function, ...) query_report_fn function;
+#define COMMAND(id, name, scope, access, function, ...) query_report_fn function;
 #include "admin/commands.def"
-#undef COMMAND
 
 #endif

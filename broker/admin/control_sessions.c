@@ -1,5 +1,5 @@
-/* Clients and sessions of a worker, some at a time; and ending a connection.  Thread: the worker's.
- */
+/* Clients and sessions of a worker, some at a time; ending a connection, and a session.  Thread:
+ * the worker's. */
 #include <stdlib.h>
 
 #include "admin/control_query.h"
@@ -12,6 +12,7 @@
 #include "net/stream.h"
 #include "session/disk_queue.h"
 #include "session/input_limit.h"
+#include "session/session_lifecycle.h"
 
 #define SLICE_SESSIONS 128
 
@@ -43,7 +44,7 @@ static void put_load(struct buf *out, const struct session *s)
 {
 	json_number(out, "subscriptions", s->subscriptions.count);
 	json_number(out, "queued", s->waiting.count + disk_queue_count(s));
-	json_number(out, "queued_bytes", s->waiting.bytes + disk_queue_bytes(s));
+	json_number(out, "queued_bytes", s->waiting.bytes + s->sent.bytes + disk_queue_bytes(s));
 	json_number(out, "in_flight", s->sent.count);
 	json_number(out, "dropped", s->dropped);
 }
@@ -133,18 +134,23 @@ bool control_sessions_report_sessions(struct control_query *q)
 	return report(q, put_session);
 }
 
-/* --- kick --- */
+/* --- kick and delete --- */
 
-/* The only one that is meant; NULL and an error where there is none, or several. */
-static struct conn *find_meant(struct control_query *q)
+static bool is_meant(const struct control_query *q, const struct session *s)
 {
 	const struct json_member *user = json_find(&q->request, "user");
-	struct slice id = json_text_of(&q->request, "id");
+
+	return slice_equal(session_client_id(s), json_text_of(&q->request, "id")) &&
+	       (user == NULL || slice_equal(session_user(s), user->text));
+}
+
+/* The only one that is meant; NULL and an error where there is none, or several. */
+static struct conn *find_client(struct control_query *q)
+{
 	struct conn *c, *found = NULL;
 
 	DL_FOREACH (q->worker->clients->conns, c) {
-		if (!is_accepted(c) || !slice_equal(session_client_id(c->link.session), id) ||
-		    (user != NULL && !slice_equal(session_user(c->link.session), user->text)))
+		if (!is_accepted(c) || !is_meant(q, c->link.session))
 			continue;
 		if (found != NULL) {
 			q->error = "clients of several users have this id: select one with --user";
@@ -159,7 +165,7 @@ static struct conn *find_meant(struct control_query *q)
 
 bool control_sessions_kick(struct control_query *q)
 {
-	struct conn *c = find_meant(q);
+	struct conn *c = find_client(q);
 
 	if (c == NULL)
 		return false;
@@ -168,5 +174,51 @@ bool control_sessions_kick(struct control_query *q)
 	json_bool(&q->out, "disconnected", true);
 	json_close(&q->out);
 	conn_close(c, CLOSE_KICKED);
+	return false;
+}
+
+/* The same, of clients that are away, too. */
+static struct session *find_session(struct control_query *q)
+{
+	struct session *s, *found = NULL;
+
+	DL_FOREACH2(q->worker->sessions->all, s, list_next)
+	{
+		if (!is_meant(q, s))
+			continue;
+		if (found != NULL) {
+			q->error = "sessions of several users have this id: select one with --user";
+			return NULL;
+		}
+		found = s;
+	}
+	if (found == NULL)
+		q->error = "there is no session with this id; 'sessions' lists them";
+	return found;
+}
+
+/* One that ends with its connection has ended when that is closed. */
+bool control_sessions_delete(struct control_query *q)
+{
+	struct session *s = find_session(q);
+	uint64_t id;
+
+	if (s == NULL)
+		return false;
+	id = s->id;
+	LOG(SESSION_DELETED, .client_id = session_client_id(s), .user = session_user(s),
+	    .subscriptions = s->subscriptions.count,
+	    .queued = s->waiting.count + s->sent.count + disk_queue_count(s));
+	json_open(&q->out);
+	put_who(&q->out, s);
+	json_bool(&q->out, "was_connected", s->link != NULL);
+	json_bool(&q->out, "deleted", true);
+	json_close(&q->out);
+	if (s->link != NULL)
+		conn_close(conn_of(s->link), CLOSE_SESSION_DELETED);
+	s = session_find_by_id(q->worker, id);
+	if (s != NULL)
+		session_lifecycle_end(s);
+	q->commits = true;
 	return false;
 }

@@ -11,6 +11,8 @@
 #include "base/container.h"
 #include "base/list.h"
 #include "conf/conf_file.h"
+#include "durability/record_batch.h"
+#include "journal/journal_group.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/socket_bind.h"
@@ -34,11 +36,23 @@ struct control_conn {
 
 enum command_access { COMMAND_READS, COMMAND_CHANGES };
 
-static const struct control_command commands[] = {
-#define COMMAND(name, scope, access, function, argument, word, what, second, ...)                  \
-	{#name, {argument, second}, QUERY_##scope, COMMAND_##access == COMMAND_CHANGES, function},
+enum control_option {
+#define OPTION(id, ...) OPTION_##id,
 #include "admin/commands.def"
-#undef COMMAND
+};
+
+/* The member of the request that an option becomes; NULL: it is broker-ctl's alone. */
+static const char *const option_members[] = {
+#define OPTION(id, name, word, member, text) member,
+#include "admin/commands.def"
+};
+
+#define TAKES(id)  (1U << OPTION_##id)
+#define NO_OPTIONS 0U
+static const struct control_command commands[] = {
+#define COMMAND(id, name, scope, access, function, argument, word, what, options, ...)             \
+	{name, argument, options, QUERY_##scope, COMMAND_##access == COMMAND_CHANGES, function},
+#include "admin/commands.def"
 };
 
 /* --- writing --- */
@@ -88,14 +102,34 @@ static void query_free(struct control_query *q)
 
 static void on_answer(struct task *task, void *executor_arg);
 
+static void send_answer(struct control_query *q)
+{
+	q->task.run = on_answer;
+	executor_send(q->control->executor, &q->task);
+}
+
+static void on_committed(struct journal_group *group, int status, void *executor_arg)
+{
+	struct control_query *q = journal_group_context(group);
+
+	(void)executor_arg;
+	if (status != 0)
+		q->error = "this was done, but could not be stored: it may come back after a "
+			   "restart; see the broker's log";
+	send_answer(q);
+}
+
 static void on_question(struct task *task, void *executor_arg)
 {
 	struct control_query *q = container_of(task, struct control_query, task);
 
 	(void)executor_arg;
 	q->more = q->command->report(q);
-	q->task.run = on_answer;
-	executor_send(q->control->executor, &q->task);
+	/* mutant: deletion_is_stored_first */
+	if (!q->more && q->commits)
+		record_batch_commit(q->worker, on_committed, q);
+	else
+		send_answer(q);
 }
 
 /* Who answers next? False: all have. */
@@ -159,9 +193,11 @@ static bool takes(const struct control_command *command, struct slice name)
 {
 	if (slice_equal(name, SLICE("command")))
 		return true;
-	for (size_t i = 0; i < 2; i++) {
-		if (command->members[i] != NULL &&
-		    slice_equal(name, slice_of_str(command->members[i])))
+	if (command->argument != NULL && slice_equal(name, slice_of_str(command->argument)))
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(option_members); i++) {
+		if ((command->options & 1U << i) != 0 && option_members[i] != NULL &&
+		    slice_equal(name, slice_of_str(option_members[i])))
 			return true;
 	}
 	return false;
@@ -186,7 +222,7 @@ static const char *check(const struct json_object *request, const struct control
 		if (request->members[i].kind != JSON_TEXT)
 			return "the members of a request must be strings";
 	}
-	if (command->members[0] != NULL && json_find(request, command->members[0]) == NULL)
+	if (command->argument != NULL && json_find(request, command->argument) == NULL)
 		return "the command needs an argument";
 	return NULL;
 }
@@ -203,14 +239,17 @@ static void start_query(struct control_conn *conn, const struct json_object *req
 	q->request = *request;
 	if (command->scope == QUERY_OWNER)
 		q->worker =
-		    shared_owner_of(q->control->shared, json_text_of(request, command->members[0]));
+		    shared_owner_of(q->control->shared, json_text_of(request, command->argument));
+	else if (command->scope == QUERY_ONE_WORKER)
+		q->worker = q->control->shared->workers[0];
 	conn->query = q;
 	q->more = command->scope != QUERY_WORKERS;
 	if (command->changes) {
 		stream_peer_text(conn->stream, peer, sizeof(peer));
 		LOG(CONTROL_COMMAND, .command = command->name, .peer = peer,
 		    .client_id = json_text_of(&q->request, "id"),
-		    .user = json_text_of(&q->request, "user"));
+		    .user = json_text_of(&q->request, "user"),
+		    .filter = json_text_of(&q->request, "filter"));
 	}
 	go_on(conn);
 }

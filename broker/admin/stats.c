@@ -40,16 +40,20 @@ void stats_take(struct shared *shared, struct stats *out)
 	out->packets_received += out->clients_accepted; /* their CONNECTs */
 	out->packets_sent += out->messages_sent;
 	out->clients_connected = atomic_load(&shared->connections);
+	out->unauthenticated = atomic_load(&shared->unauthenticated);
 	out->clients_maximum = atomic_load(&shared->connections_most);
 	if (out->sessions > out->clients_connected)
 		out->clients_disconnected = out->sessions - out->clients_connected;
 	retain_count(shared->retain, &counts);
-	out->retained = counts.values;
-	out->retained_bytes = counts.bytes;
+	out->retained = counts.values - counts.of_broker;
+	out->retained_bytes = counts.bytes - counts.bytes_of_broker;
+	out->retained_system = counts.of_broker;
+	out->retained_system_bytes = counts.bytes_of_broker;
+	out->queued_bytes = out->queued_memory_bytes + out->queued_disk_bytes;
 	out->stored = out->queued + out->retained;
 	out->stored_bytes = out->queued_bytes + out->retained_bytes;
 	out->log_dropped = log_dropped();
-	out->memory = out->memory_bytes + out->retained_bytes;
+	out->memory = out->memory_bytes + counts.bytes;
 	journal_health(shared->journal, &out->store);
 	if (out->store.commits > 0)
 		out->commit_us_mean = out->store.commit_us_sum / out->store.commits;

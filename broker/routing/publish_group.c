@@ -46,7 +46,8 @@ static enum conf_durability durability_of(const struct worker *w, const struct p
 		return DURABILITY_ACK;
 	durability = durability_of_topic(w, msg_topic(job->msg));
 	/* mutant: late_overtakes */
-	if (durability == DURABILITY_INTERVAL && job->session->groups_pending > 0)
+	if (durability == DURABILITY_INTERVAL && job->session != NULL &&
+	    job->session->groups_pending > 0)
 		return DURABILITY_ACK;
 	return durability;
 }

@@ -109,6 +109,8 @@ static void leave_message(struct session *s, uint64_t position, struct msg *msg)
 	b->count++;
 	b->bytes += msg_bytes(msg);
 	count(&s->worker->counters.queued);
+	/* mutant: figures_of_the_disk */
+	count_by(&s->worker->counters.queued_disk_bytes, msg_bytes(msg));
 }
 
 bool disk_queue_leave_behind(struct session *s, uint64_t position, struct msg *msg)
@@ -192,6 +194,7 @@ bool disk_queue_leave_rest(struct session *s, uint64_t first, uint64_t count, ui
 	b->count += count;
 	b->bytes += bytes;
 	count_by(&s->worker->counters.queued, count);
+	count_by(&s->worker->counters.queued_disk_bytes, bytes);
 	return true;
 }
 
@@ -205,11 +208,13 @@ void disk_queue_restore(struct session *s, uint64_t count, uint64_t bytes, uint6
 	b->count = count;
 	b->bytes = bytes;
 	count_by(&s->worker->counters.queued, count);
+	count_by(&s->worker->counters.queued_disk_bytes, bytes);
 }
 
 void disk_queue_free(struct session *s)
 {
 	uncount(&s->worker->counters.queued, disk_queue_count(s));
+	uncount(&s->worker->counters.queued_disk_bytes, disk_queue_bytes(s));
 	free(s->disk_queue);
 	s->disk_queue = NULL;
 }
@@ -222,9 +227,12 @@ static void forget_some(struct session *s, uint64_t count, uint64_t bytes)
 
 	if (count > b->count)
 		count = b->count;
+	if (bytes > b->bytes)
+		bytes = b->bytes;
 	b->count -= count;
-	b->bytes -= bytes < b->bytes ? bytes : b->bytes;
+	b->bytes -= bytes;
 	uncount(&s->worker->counters.queued, count);
+	uncount(&s->worker->counters.queued_disk_bytes, bytes);
 }
 
 static void take_item(struct session *s, const struct journal_page_item *item)

@@ -43,7 +43,7 @@ void inflight_append(struct session *s, struct inflight_list *list, struct infli
 	list->bytes += bytes;
 	charge_add(s->worker, &s->charge, cost_of(o, bytes));
 	count(&counters->queued);
-	count_by(&counters->queued_bytes, bytes);
+	count_by(&counters->queued_memory_bytes, bytes);
 }
 
 void inflight_delete(struct session *s, struct inflight_list *list, struct inflight *o)
@@ -64,7 +64,7 @@ void inflight_delete(struct session *s, struct inflight_list *list, struct infli
 	list->bytes -= bytes;
 	charge_sub(s->worker, &s->charge, cost_of(o, bytes));
 	uncount(&counters->queued, 1);
-	uncount(&counters->queued_bytes, bytes);
+	uncount(&counters->queued_memory_bytes, bytes);
 }
 
 void inflight_free(struct inflight *o)
@@ -185,7 +185,7 @@ void inflight_release(struct session *s, struct inflight *o)
 	REQUIRE(o->qos == 2 && !o->released);
 	o->released = true;
 	s->sent.bytes -= msg_bytes(o->msg);
-	uncount(&s->worker->counters.queued_bytes, msg_bytes(o->msg));
+	uncount(&s->worker->counters.queued_memory_bytes, msg_bytes(o->msg));
 	charge_sub(s->worker, &s->charge, msg_bytes(o->msg) + CHARGE_ALLOC);
 	msg_unref(&o->msg);
 }

@@ -258,5 +258,12 @@ void retain_expire(struct retain *r, uint64_t now_ms, size_t budget)
 
 void retain_count(const struct retain *r, struct retain_counts *out)
 {
+	/* Those of somebody first: they are among all. */
+	uint64_t written = r->written, written_bytes = r->written_bytes;
+
 	*out = (struct retain_counts){.values = r->values, .bytes = r->bytes};
+	if (out->values > written)
+		out->of_broker = out->values - written;
+	if (out->bytes > written_bytes)
+		out->bytes_of_broker = out->bytes - written_bytes;
 }

@@ -142,6 +142,7 @@ void retain_tree_drop_writer(struct retain *r, struct retain_node *n)
 	n->writer->values--;
 	n->writer->bytes -= retain_tree_cost(n->value);
 	r->written--;
+	r->written_bytes -= retain_tree_cost(n->value);
 	topic_owners_unref(&r->owners, &n->writer);
 }
 
@@ -153,8 +154,10 @@ void retain_tree_set_writer(struct retain *r, struct retain_node *n, const struc
 	if (retain_tree_is_writer(n->writer, key)) {
 		uint64_t more = msg_bytes(msg) - msg_bytes(n->value); /* modulo 2^64 */
 
-		if (more != 0)
+		if (more != 0) {
 			n->writer->bytes += more;
+			r->written_bytes += more;
+		}
 		return;
 	}
 	retain_tree_drop_writer(r, n);
@@ -164,6 +167,7 @@ void retain_tree_set_writer(struct retain *r, struct retain_node *n, const struc
 	n->writer->values++;
 	n->writer->bytes += retain_tree_cost(msg);
 	r->written++;
+	r->written_bytes += retain_tree_cost(msg);
 }
 
 void retain_tree_drop_value(struct retain *r, struct retain_node *n)

@@ -13,10 +13,10 @@ import mqtt
 import pytest
 from broker_fixture import ROOT
 from clients import MosquittoSub
+from control import CTL, ctl, row, rows
 from process import TIMEOUT_S
 from wire import Wire
 
-CTL = os.environ.get("VAKT_CTL", str(ROOT / "build/tools/broker-ctl"))
 SYS = "$SYS/broker/"
 NAMES = """version timestamp uptime clients/total clients/connected clients/disconnected clients/maximum clients/expired
 messages/received messages/sent messages/stored publish/messages/received publish/messages/sent
@@ -39,22 +39,6 @@ def broker(new_broker):
                                                  "persistence": {"directory": "store", "max_size": "100M"},
                                                  "authentication": {"anonymous": True}}) as broker:
         yield broker
-
-
-def ctl(broker, *words, status=0, prefix=()):
-    done = subprocess.run([*prefix, CTL, "-c", "broker.yaml", *words], cwd=broker.directory, env=broker.environment,
-                          capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=TIMEOUT_S)
-    assert done.returncode == status, f"broker-ctl {words}: {done.returncode}\n{done.stdout}{done.stderr}"
-    return done
-
-
-def rows(broker, *words):
-    return [json.loads(line) for line in ctl(broker, "--json", *words).stdout.splitlines()]
-
-
-def row(broker, client_id, command="clients"):
-    found = [r for r in rows(broker, command) if r["client_id"] == client_id]
-    return found[0] if found else None
 
 
 @pytest.mark.parametrize("addresses, cause", [
@@ -295,7 +279,9 @@ def test_the_commands_of_the_manual(broker):
     page = (ROOT / "man/broker-ctl.1.in").read_text()
     commands = re.findall(r"^\.Dl (broker-ctl .*)$", page, re.M)
     assert len(commands) >= 3
-    with Wire(broker, client_id="porch-lamp", user="porch"):
+    with Wire(broker, client_id="porch-lamp", user="porch"), Wire(broker, client_id="old-phone") as client:
+        for name in ("porch", "attic"):
+            client.publish(f"current/{name}/lamp/on", b"on", qos=1, retain=True)
         for command in commands:
             ctl(broker, *shlex.split(command)[3:])
 
@@ -393,8 +379,16 @@ def test_no_broker_no_socket_no_use(new_broker):
     broker.config["control"] = {"socket": "control.sock"}
     broker.write()
     assert "is not running" in ctl(broker, "status", status=1).stderr
-    for words in ([], ["frob"], ["retained"], ["kick"], ["status", "x"], ["clients", "--user", "anna"], ["--frob"]):
-        assert "usage:" in ctl(broker, *words, status=2).stderr
+    for words, says in (([], "a command is needed"), (["frob"], "no command 'frob'"), (["retained"], "needs FILTER"),
+                        (["kick"], "needs CLIENT_ID"), (["status", "x"], "unexpected argument 'x'"),
+                        (["clients", "--user", "anna"], "'clients' does not take --user, which is for kick and delete-session"),
+                        (["--frob"], "no option '--frob'"), (["--usr", "anna"], "did you mean --user?"),
+                        (["kick", "x", "--user"], "--user needs a value"), (["status", "--json=1"], "--json takes no value"),
+                        (["status", "--t", "x"], "can be --trust-owner or --trust-group"), (["-x"], "no option '-x'"),
+                        (["retained", "a", "--raw", "--json"], "--raw cannot be combined"),
+                        (["status", "--socket", "x"], "not both")):
+        done = ctl(broker, *words, status=2)
+        assert says in done.stderr.splitlines()[0] and "usage:" in done.stderr and done.stdout == "", (words, done.stderr)
     broker.write_file("broker.yaml", "listners: []\n")
     assert "did you mean 'listeners'" in ctl(broker, "status", status=2).stderr
 
