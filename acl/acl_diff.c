@@ -21,6 +21,33 @@ static void report_missing(const struct rule_list *in, const struct rule_list *f
 	}
 }
 
+static size_t index_of(const struct rule_list *list, const char *text)
+{
+	size_t i = 0;
+
+	while (i < list->count && strcmp(list->rules[i].text, text) != 0)
+		i++;
+	return i;
+}
+
+/* The first rule that decides is the answer: a rule that only moves may change everything. */
+static void report_moved(const struct rule_list *before, const struct rule_list *after,
+                         const char *whose, struct acl_diff_sink *sink)
+{
+	size_t last = 0;
+
+	for (size_t i = 0; before != NULL && after != NULL && i < after->count; i++) {
+		size_t was = index_of(before, after->rules[i].text);
+
+		if (was == before->count)
+			continue;
+		/* mutant: reload_tells_order */
+		if (was < last)
+			sink->fn(sink->arg, "rule moved down", whose, after->rules[i].text);
+		last = was;
+	}
+}
+
 static void diff_lists(const struct rule_list *before, const struct rule_list *after,
                        const char *whose, struct acl_diff_sink *sink)
 {
@@ -36,6 +63,7 @@ static void diff_lists(const struct rule_list *before, const struct rule_list *a
 		sink->fn(sink->arg, "partial_subscriptions", whose, words[now]);
 	report_missing(before, after, "rule removed", whose, sink);
 	report_missing(after, before, "rule added", whose, sink);
+	report_moved(before, after, whose, sink);
 }
 
 static bool holds_role(const struct principal *h, const char *name)

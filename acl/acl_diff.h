@@ -4,8 +4,9 @@
 
 #include "acl/acl_types.h"
 
-/* `what`: "rule added", "rule removed" (of a role, a user, anonymous, desired_topics), "role
- * added", "role removed", "role given", "role taken", "partial_subscriptions". */
+/* `what`: "rule added", "rule removed", "rule moved down" (of a role, a user, anonymous,
+ * desired_topics), "role added", "role removed", "role given", "role taken",
+ * "partial_subscriptions". */
 struct acl_diff_sink {
 	void (*fn)(void *arg, const char *what, const char *whose, const char *text);
 	void *arg;

@@ -289,16 +289,10 @@ static bool roles_equal(const struct identity_entry *a, const struct identity_en
 	return true;
 }
 
-/* What is different about one user; NULL: nothing. */
-static const char *change_of(const struct identity_entry *a, const struct identity_entry *b)
+static bool is_unchanged(const struct identity_entry *a, const struct identity_entry *b)
 {
-	if (a->id != b->id)
-		return "somebody else of this name";
-	if (a->locked != b->locked)
-		return b->locked ? "locked" : "unlocked";
-	if (a->credential != b->credential)
-		return "password";
-	return roles_equal(a, b) ? NULL : "roles";
+	return a->id == b->id && a->locked == b->locked && a->credential == b->credential &&
+	       roles_equal(a, b);
 }
 
 bool identity_source_equal(const struct identity_source *a, const struct identity_source *b)
@@ -311,24 +305,58 @@ bool identity_source_equal(const struct identity_source *a, const struct identit
 	for (size_t i = 0; i < users; i++) {
 		identity_source_at(a, i, &old);
 		if (!identity_source_find(b, slice_of_str(old.name), &now) ||
-		    change_of(&old, &now) != NULL)
+		    !is_unchanged(&old, &now))
 			return false;
 	}
 	return true;
+}
+
+static char *roles_text(const struct identity_entry *user)
+{
+	struct buf text = {0};
+	char *out;
+
+	for (size_t i = 0; i < user->role_count; i++)
+		buf_printf(&text, "%s%s", i == 0 ? "" : ", ", user->roles[i]);
+	if (user->role_count == 0)
+		buf_printf(&text, "none");
+	out = slice_dup(buf_slice(&text));
+	buf_fini(&text);
+	return out;
+}
+
+/* Everything that is different, never the password. */
+static void diff_user(const struct identity_entry *old, const struct identity_entry *now,
+                      identity_diff_fn *fn, void *arg)
+{
+	if (old->id != now->id)
+		fn(arg, "user changed", old->name, "somebody else of this name");
+	if (old->locked != now->locked)
+		fn(arg, "user changed", old->name, now->locked ? "locked" : "unlocked");
+	if (old->credential != now->credential)
+		fn(arg, "user changed", old->name, "password");
+	if (!roles_equal(old, now)) {
+		char *before = roles_text(old), *after = roles_text(now);
+		char *text = xasprintf("roles: %s -> %s", before, after);
+
+		fn(arg, "user changed", old->name, text);
+		free(before);
+		free(after);
+		free(text);
+	}
 }
 
 void identity_source_diff(const struct identity_source *before, const struct identity_source *after,
                           identity_diff_fn *fn, void *arg)
 {
 	struct identity_entry old, now;
-	const char *change;
 
 	for (size_t i = 0; i < identity_source_count(before); i++) {
 		identity_source_at(before, i, &old);
 		if (!identity_source_find(after, slice_of_str(old.name), &now))
 			fn(arg, "user removed", old.name, "");
-		else if ((change = change_of(&old, &now)) != NULL)
-			fn(arg, "user changed", old.name, change);
+		else
+			diff_user(&old, &now, fn, arg);
 	}
 	for (size_t i = 0; i < identity_source_count(after); i++) {
 		identity_source_at(after, i, &now);

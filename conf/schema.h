@@ -34,6 +34,7 @@ enum schema_flags {
 	KEY_UNIX = 1 << 3,      /* of a listener: unix sockets only */
 	KEY_TCP = 1 << 4,       /* of a listener: TCP only */
 	KEY_DIRECTORY = 1 << 5, /* the path of a directory */
+	KEY_RESTART = 1 << 6,   /* only a start applies it */
 };
 
 struct schema_word {

@@ -173,7 +173,7 @@ static const struct schema_section durable_topic_section = {
 };
 
 static const struct schema_key persistence_keys[] = {
-    {"directory", SCHEMA_PATH, KEY_DIRECTORY, AT(struct conf, persistence_directory),
+    {"directory", SCHEMA_PATH, KEY_DIRECTORY | KEY_RESTART, AT(struct conf, persistence_directory),
      .help = "Where sessions, queues and retained messages are stored. The directory is created "
              "with mode 0700 if it is missing, and refused if others may write it. Its content is "
              "not encrypted. A change takes effect at the next start."},
@@ -183,12 +183,12 @@ static const struct schema_key persistence_keys[] = {
              "nor a power cut loses it. interval: it is acknowledged at once and stored after the "
              "interval; a crash loses at most the messages of one interval. none: messages are not "
              "stored; sessions and their subscriptions are."},
-    {"interval", SCHEMA_MILLISECONDS, 0, AT(struct conf, persistence_interval_ms), .min = 10,
-     .max = 600000, .default_text = "1s",
+    {"interval", SCHEMA_MILLISECONDS, KEY_RESTART, AT(struct conf, persistence_interval_ms),
+     .min = 10, .max = 600000, .default_text = "1s",
      .help = "The longest time after which data that nothing waits for is written: messages with "
              "durability interval, and small changes such as the end of a delivery. A change takes "
              "effect at the next start."},
-    {"max_size", SCHEMA_SIZE, 0, AT(struct conf, persistence_max_bytes), .min = 0,
+    {"max_size", SCHEMA_SIZE, KEY_RESTART, AT(struct conf, persistence_max_bytes), .min = 0,
      .max = (uint64_t)16 << 40, .default_text = "8G",
      .help = "The maximum size of the store's file, at least 1M; 0 means no limit but the "
              "machine's. An eighth of it, at most 4M, is reserved for deliveries from queues. A "
@@ -246,7 +246,7 @@ static const struct schema_key log_keys[] = {
      WORDS(level_words), .help = "The least important events that are logged."},
     {"format", SCHEMA_ENUM, 0, AT(struct conf, log_json), .default_text = "text",
      WORDS(format_words), .help = "key=value pairs (logfmt), or JSON; one line for each event."},
-    {"audit", SCHEMA_PATH, 0, AT(struct conf, log_audit),
+    {"audit", SCHEMA_PATH, KEY_RESTART, AT(struct conf, log_audit),
      .help = "A file for the events that matter to security, whatever the level is. SIGUSR1 "
              "reopens it after rotation."},
 };
@@ -259,7 +259,7 @@ static const struct schema_section log_section = {
 };
 
 static const struct schema_key control_keys[] = {
-    {"socket", SCHEMA_PATH, 0, AT(struct conf, control_socket),
+    {"socket", SCHEMA_PATH, KEY_RESTART, AT(struct conf, control_socket),
      .help =
          "A Unix socket for broker-ctl(1). It has mode 0600 and belongs to the broker's user; its "
          "directory must not be writable by others. A change takes effect at the next start."},
@@ -316,7 +316,7 @@ const struct schema_section schema_listener = {
 };
 
 static const struct schema_key root_keys[] = {
-    {"workers", SCHEMA_INTEGER, 0, AT(struct conf, workers), .min = 1, .max = 64,
+    {"workers", SCHEMA_INTEGER, KEY_RESTART, AT(struct conf, workers), .min = 1, .max = 64,
      .default_text = "auto", WORDS(worker_words),
      .help = "Threads that serve clients; auto means one for each core, at most 64."},
     {"listeners", SCHEMA_LIST, KEY_REQUIRED | KEY_LAST, .offset = offsetof(struct conf, listeners),

@@ -239,15 +239,32 @@ void tls_context_log_expiry(const struct tls_context *ctx)
 	}
 }
 
+static bool same_chain(STACK_OF(X509) * a, STACK_OF(X509) * b)
+{
+	if (sk_X509_num(a) != sk_X509_num(b))
+		return false;
+	for (int i = 0; i < sk_X509_num(a); i++) {
+		if (X509_cmp(sk_X509_value(a, i), sk_X509_value(b, i)) != 0)
+			return false;
+	}
+	return true;
+}
+
 bool tls_context_same_certificates(const struct tls_context *a, const struct tls_context *b)
 {
 	if (a->certificate_count != b->certificate_count)
 		return false;
 	for (size_t i = 0; i < a->certificate_count; i++) {
-		if (X509_cmp(a->certificates[i].leaf, b->certificates[i].leaf) != 0)
+		if (X509_cmp(a->certificates[i].leaf, b->certificates[i].leaf) != 0 ||
+		    !same_chain(a->certificates[i].chain, b->certificates[i].chain))
 			return false;
 	}
 	return true;
+}
+
+bool tls_context_same_clients(const struct tls_context *a, const struct tls_context *b)
+{
+	return memcmp(a->trust, b->trust, sizeof(a->trust)) == 0;
 }
 
 void tls_context_describe_certificates(const struct tls_context *ctx, struct buf *out)

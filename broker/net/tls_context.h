@@ -33,6 +33,8 @@ void tls_context_log_expiry(const struct tls_context *ctx);
 /* Our own certificates: are they the same? And for each "server-ec.crt SHA-256 AB:CD:..., until Nov
  * 21 12:00:00 2027 GMT", appended. */
 bool tls_context_same_certificates(const struct tls_context *a, const struct tls_context *b);
+/* Are clients verified by the same: CAs and revocation lists? */
+bool tls_context_same_clients(const struct tls_context *a, const struct tls_context *b);
 void tls_context_describe_certificates(const struct tls_context *ctx, struct buf *out);
 
 #endif

@@ -162,42 +162,12 @@ static void check_durable_topics(const struct config_candidate *c)
 	}
 }
 
-static bool differs(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a != b : strcmp(a, b) != 0;
-}
-
-/* Keys that a reload does not apply. */
-static void check_restart(const struct config_candidate *c)
-{
-	const struct conf *old = c->before == NULL ? c->next->conf : c->before->conf;
-	const struct conf *new = c->next->conf;
-	const struct {
-		const char *key;
-		bool differs;
-	} rows[] = {
-	    {"workers", old->workers != new->workers},
-	    {"control.socket", differs(old->control_socket, new->control_socket)},
-	    {"log.audit", differs(old->log_audit, new->log_audit)},
-	    {"persistence.directory",
-	     differs(old->persistence_directory, new->persistence_directory)},
-	    {"persistence.interval", old->persistence_interval_ms != new->persistence_interval_ms},
-	    {"persistence.max_size", old->persistence_max_bytes != new->persistence_max_bytes},
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		if (rows[i].differs)
-			errors_warn(c->errors, new->path, 0, 0,
-			            "%s: takes effect when the broker is restarted", rows[i].key);
-	}
-}
-
 typedef void check_fn(const struct config_candidate *c);
 
 static check_fn *const checks[] = {
     check_audit,          check_names,          check_listeners,       check_identities,
     check_control_socket, check_persistence,    check_users_and_rules, check_acl_tests,
-    check_limits,         check_durable_topics, check_restart,
+    check_limits,         check_durable_topics,
 };
 
 void config_check(const struct config_snapshot *next, const struct config_snapshot *before,

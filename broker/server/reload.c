@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/container.h"
+#include "conf/conf_diff.h"
 #include "net/listener.h"
 #include "net/socket_bind.h"
 #include "server/config_diff.h"
@@ -26,6 +27,9 @@ struct reloader {
 	struct config_snapshot *replaced; /* until all workers have the new one */
 	struct tls_tickets *tickets;
 	char *conf_path;
+	/* What keys that only a start applies were then. */
+	struct conf_started *started;
+	size_t changes; /* of the last one */
 	struct file_watch file_watch;
 	struct timer watch_timer;
 	bool under_way, again, stopped;
@@ -119,7 +123,7 @@ static void on_adopted(void *arg)
 	LOG(RELOADED, .generation = r->snapshot->generation,
 	    .users = identity_source_count(r->snapshot->identities),
 	    .roles = acl_role_count(r->snapshot->acl), .rules = acl_rule_count(r->snapshot->acl),
-	    .listeners = r->snapshot->conf->listener_count);
+	    .listeners = r->snapshot->conf->listener_count, .changes = r->changes);
 	if (!r->again || r->stopped)
 		return;
 	r->again = false;
@@ -129,7 +133,7 @@ static void on_adopted(void *arg)
 /* Takes over `next`. */
 static void apply(struct reloader *r, struct config_snapshot *next, struct config_sockets *sockets)
 {
-	config_diff_log(r->snapshot, next);
+	r->changes = config_diff_log(r->snapshot, next);
 	log_set_level(next->conf->log_level);
 	log_set_json(next->conf->log_json);
 	r->replaced = r->snapshot;
@@ -179,9 +183,25 @@ static bool apply_parts(struct reloader *r)
 
 /* --- one reload --- */
 
+struct pending {
+	struct errors *errors;
+	const char *path;
+};
+
+static void warn_pending(void *arg, const struct conf_change *change)
+{
+	const struct pending *p = arg;
+
+	errors_warn(p->errors, p->path, 0, 0,
+	            "%s: takes effect when the broker is restarted; it runs with %s, the file says "
+	            "%s",
+	            change->name, change->before, change->after);
+}
+
 static bool reload_all(struct reloader *r, struct errors *errors)
 {
 	struct config_snapshot *next = config_load(r->conf_path, r->tickets, r->snapshot, errors);
+	struct pending pending = {errors, r->conf_path};
 	struct config_sockets sockets;
 
 	if (next == NULL)
@@ -193,6 +213,8 @@ static bool reload_all(struct reloader *r, struct errors *errors)
 		config_snapshot_unref(&next);
 		return false;
 	}
+	/* mutant: restart_is_pending */
+	conf_started_diff(r->started, next->conf, warn_pending, &pending);
 	apply(r, next, &sockets);
 	return true;
 }
@@ -293,6 +315,7 @@ struct reloader *reload_new(struct shared *shared, struct executor *main_executo
 	r->snapshot = config_snapshot_ref(first);
 	r->tickets = tickets;
 	r->conf_path = xstrdup(first->conf->path);
+	r->started = conf_started_new(first->conf);
 	r->watch_timer.fire = on_watch;
 	r->repeat_timer.fire = on_repeat;
 	file_watch_take(&r->file_watch, first);
@@ -307,6 +330,7 @@ void reload_free(struct reloader *r)
 	config_snapshot_unref(&r->snapshot);
 	config_snapshot_unref(&r->replaced);
 	free(r->conf_path);
+	conf_started_free(r->started);
 	free(r);
 }
 

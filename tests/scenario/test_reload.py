@@ -380,3 +380,56 @@ def test_a_listener_that_redirects_after_a_reload(broker):
     assert told.reason == 0x9D and told.props["server_reference"] == "other.example:8883"
     client.expect_close()
     old.expect_close()
+
+
+def changed(broker, mark):
+    return {(c["what"], c["name"], c["detail"]) for c in broker.logged("reload-change", mark)}
+
+
+def test_all_that_a_reload_changes_is_told_in_log_and_audit(new_broker):
+    with new_broker(users={"anna": ["all"]}, acl=ALL, config={"log": {"audit": "audit"}}) as broker:
+        bind = broker.config["listeners"][0]["bind"]
+        mark = broker.mark()
+        assert reload(broker)["changes"] == "0" and not changed(broker, mark)
+        broker.config["authentication"]["anonymous"] = True
+        broker.config["limits"] = {"queue_messages": 500, "max_keepalive": "5m"}
+        broker.config["listeners"][0]["limits"] = {"max_qos": 1}
+        broker.config["workers"] = 2
+        broker.write()
+        write_acl(broker, {"roles": {"all": ["allow publish a", "allow all #"]}, "anonymous": {"rules": ["allow subscribe #"]}})
+        mark = broker.mark()
+        reloaded = reload(broker)
+        told = changed(broker, mark)
+        assert told == {
+            ("setting", "authentication.anonymous", "false -> true"),
+            ("setting", "limits.queue_messages", "1000 -> 500"),
+            ("setting", "limits.max_keepalive", "0 -> 5m"),
+            ("setting", f"limits.max_qos of listener {bind}", "2 -> 1"),
+            ("setting", "workers", "1 -> 2 (when the broker is restarted)"),
+            ("rule added", "all", "allow publish a"),
+            ("rule added", "anonymous", "allow subscribe #"),
+        }
+        assert reloaded["changes"] == str(len(told))
+        write_acl(broker, {"roles": {"all": ["allow all #", "allow publish a"]}, "anonymous": {"rules": ["allow subscribe #"]}})
+        broker.passwd("lock", "anna")
+        mark = broker.mark()
+        reload(broker)
+        assert changed(broker, mark) == {("rule moved down", "all", "allow publish a"), ("user changed", "anna", "locked")}
+        audit = (broker.directory / "audit").read_text()
+        assert "authentication.anonymous" in audit and "false -> true" in audit
+
+
+def pending(broker):
+    mark = broker.mark()
+    reload(broker)
+    return [w["warning"] for w in broker.logged("config-warning", mark) if "restarted" in w["warning"]]
+
+
+def test_what_waits_for_a_restart_is_said_until_it_is_taken_back(broker):
+    broker.config["workers"] = 3
+    broker.write()
+    for _ in range(2):
+        assert pending(broker) == ["workers: takes effect when the broker is restarted; it runs with 2, the file says 3"]
+    broker.config["workers"] = 2
+    broker.write()
+    assert pending(broker) == []

@@ -1,5 +1,6 @@
 /* broker.yaml as a whole: binds, what a listener inherits, combinations, every error with its
  * place, the dump and the manual. */
+#include "conf/conf_diff.h"
 #include "conf/conf_dump.h"
 #include "conf/conf_load.h"
 #include "conf/conf_manual.h"
@@ -610,9 +611,84 @@ static void manual_describes_every_key(void **state)
 	conf_free(conf);
 }
 
+/* --- what changed --- */
+
+static void put_change(void *arg, const struct conf_change *change)
+{
+	buf_printf(arg, "%s%s%s: %s -> %s%s\n", change->name, change->bind == NULL ? "" : " of ",
+	           change->bind == NULL ? "" : change->bind, change->before, change->after,
+	           change->at_restart ? " at restart" : "");
+}
+
+static void changes_are_told_where_they_were_made(void **state)
+{
+	static const struct {
+		const char *name, *before, *after, *want;
+	} changes[] = {
+	    {"nothing", LISTENERS TLS, LISTENERS TLS, ""},
+	    {"for all: told once, not for each listener that follows",
+	     "listeners: [{bind: unix:a}, {bind: unix:b, limits: {max_qos: 0}}]\n",
+	     "listeners: [{bind: unix:a}, {bind: unix:b, limits: {max_qos: 0}}]\nlimits: {max_qos: "
+	     "1}\n",
+	     "limits.max_qos: 2 -> 1\n"},
+	    {"at one listener", "listeners: [{bind: unix:a}, {bind: unix:b}]\n",
+	     "listeners: [{bind: unix:b, authentication: {anonymous: true}}, {bind: unix:a}]\n",
+	     "authentication.anonymous of unix:b: false -> true\n"},
+	    {"listeners that come and go are told elsewhere", "listeners: [{bind: unix:a}]\n",
+	     "listeners: [{bind: unix:b, mode: \"0600\"}]\n", ""},
+	    {"at restart", "listeners: [{bind: unix:a}]\nworkers: 2\n",
+	     "listeners: [{bind: unix:a}]\nworkers: 3\n", "workers: 2 -> 3 at restart\n"},
+	    {"certificates",
+	     "listeners: [{bind: unix:a}]\ntls: {certificates: [{certificate: a, key: b}]}\n",
+	     "listeners: [{bind: unix:a}]\ntls: {certificates: [{certificate: a, key: c}]}\n",
+	     "tls.certificates: [{certificate: \"a\", key: \"b\"}] -> [{certificate: \"a\", key: "
+	     "\"c\"}]\n"},
+	    {"topics", "listeners: [{bind: unix:a}]\npersistence: {directory: d}\n",
+	     "listeners: [{bind: unix:a}]\npersistence: {directory: d, topics: [{filter: a/#, "
+	     "durability: none}]}\n",
+	     "persistence.topics: [] -> [{filter: \"a/#\", durability: none}]\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ROWS(changes); i++) {
+		struct conf *before = parse(changes[i].before), *after = parse(changes[i].after);
+		struct buf got = {0};
+
+		conf_diff(before, after, put_change, &got);
+		buf_put_u8(&got, '\0');
+		assert_text(changes[i].name, (char *)got.data, changes[i].want);
+		buf_fini(&got);
+		conf_free(before);
+		conf_free(after);
+	}
+}
+
+static void what_waits_for_a_restart_is_compared_with_the_start(void **state)
+{
+	struct conf *first = parse("listeners: [{bind: unix:a}]\nworkers: 2\n");
+	struct conf *second =
+	    parse("listeners: [{bind: unix:a}]\nworkers: 3\nlimits: {max_qos: 1}\n");
+	struct conf_started *started = conf_started_new(first);
+	struct buf got = {0};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) /* still pending */
+		conf_started_diff(started, second, put_change, &got);
+	conf_started_diff(started, first, put_change, &got); /* and back */
+	buf_put_u8(&got, '\0');
+	assert_text("pending", (char *)got.data,
+	            "workers: 2 -> 3 at restart\nworkers: 2 -> 3 at restart\n");
+	buf_fini(&got);
+	conf_started_free(started);
+	conf_free(first);
+	conf_free(second);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(changes_are_told_where_they_were_made),
+	    cmocka_unit_test(what_waits_for_a_restart_is_compared_with_the_start),
 	    cmocka_unit_test(bind_addresses_are_parsed_by_table),
 	    cmocka_unit_test(wrong_bind_address_has_a_remedy),
 	    cmocka_unit_test(errors_have_place_and_remedy),

@@ -2,6 +2,7 @@
  * lacks its rows is checked against the schema table. */
 #include <inttypes.h>
 
+#include "conf/conf_diff.h"
 #include "conf/conf_dump.h"
 #include "conf/conf_load.h"
 #include "conf/schema_field.h"
@@ -371,6 +372,72 @@ static void values_of_every_key_are_taken_or_refused(void **state)
 		check_row(&rows[i]);
 }
 
+struct seen_change {
+	size_t count;
+	char *text; /* "limits.max_qos: 2 -> 1;", one after the other */
+};
+
+static void on_change(void *arg, const struct conf_change *change)
+{
+	struct seen_change *seen = arg;
+
+	char *before = seen->text;
+
+	seen->count++;
+	seen->text =
+	    xasprintf("%s%s%s%s: %s -> %s;", before == NULL ? "" : before, change->name,
+	              change->bind == NULL ? "" : " of ", change->bind == NULL ? "" : change->bind,
+	              change->before, change->after);
+	free(before);
+}
+
+static char *default_of(const struct row *row)
+{
+	if (strcmp(row->section, "listeners") == 0)
+		return xstrdup("listeners:\n  - bind: unix:/run/x.sock\n");
+	return xstrdup(LISTENERS TLS);
+}
+
+/* Between the file without the line and the file with it. */
+static void check_change(const struct row *row)
+{
+	bool root = row->section[0] == '\0', listener = strcmp(row->section, "listeners") == 0;
+	char *without = default_of(row), *with = file_around(row);
+	struct errors e = {0};
+	struct conf *before = conf_parse("f", slice_of_str(without), &e);
+	struct conf *after = conf_parse("f", slice_of_str(with), &e);
+	char *head = xasprintf("%s%s%s%s: ", root || listener ? "" : row->section,
+	                       root || listener ? "" : ".", row->key,
+	                       listener ? " of unix:/run/x.sock" : "");
+	char *dumps[] = {conf_dump(before), conf_dump(after)};
+	bool same = strcmp(dumps[0], dumps[1]) == 0; /* the default, asked for */
+	struct seen_change seen = {0};
+
+	conf_diff(before, after, on_change, &seen);
+	if ((seen.count == 0) != same ||
+	    (seen.count > 1 && strchr(row->value, '\n') == NULL) || /* it needs another key */
+	    (!same && (strstr(seen.text, head) == NULL || strstr(seen.text, row->want) == NULL)))
+		fail_msg("%s%zu changes, %s", with, seen.count, seen.text);
+	free(seen.text);
+	free(dumps[0]);
+	free(dumps[1]);
+	free(head);
+	free(with);
+	free(without);
+	conf_free(before);
+	conf_free(after);
+	errors_fini(&e);
+}
+
+static void change_of_every_key_is_told(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		if (rows[i].want != NULL)
+			check_change(&rows[i]);
+	}
+}
+
 /* bind, certificates and their keys have tests of their own. */
 static bool is_tested_elsewhere(const struct schema_key *key)
 {
@@ -543,6 +610,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(values_of_every_key_are_taken_or_refused),
+	    cmocka_unit_test(change_of_every_key_is_told),
 	    cmocka_unit_test(every_key_has_rows_in_this_test),
 	    cmocka_unit_test(schema_table_is_consistent),
 	    cmocka_unit_test(defaults_are_those_of_the_interface),
