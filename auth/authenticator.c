@@ -12,6 +12,7 @@
 #include "auth/password_file.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/thread.h"
 
 #define THREADS_MAX 2
@@ -42,6 +43,14 @@ static uint64_t ms_up(uint64_t ns)
 }
 
 /* Under the lock. */
+static void log_delay(const struct hash_request *q)
+{
+	LOG(LOGINS_DELAYED, .user = slice_of_str(q->user), .address = q->address,
+	    .whose = q->exists ? "this user" : "names that no user has, this one among them",
+	    .wrong = GUESSES_FREE);
+}
+
+/* Under the lock. */
 static void wait_until(struct authenticator *a, uint64_t until_ns)
 {
 	uint64_t now_ns;
@@ -50,28 +59,34 @@ static void wait_until(struct authenticator *a, uint64_t until_ns)
 		condition_wait_for(&a->stop, &a->lock, ms_up(until_ns - now_ns));
 }
 
+/* Under the lock: the end of a request that was taken. The lock is released meanwhile. */
+static void finish(struct authenticator *a, struct hash_request *q, enum hash_queue_outcome outcome)
+{
+	if (hash_queue_done(&a->queue, q, outcome, clock_monotonic_ms()))
+		log_delay(q);
+	if (!hash_queue_is_empty(&a->queue))
+		condition_signal(&a->work);
+	mutex_unlock(&a->lock);
+	send_answer(q, outcome == HASH_QUEUE_RIGHT);
+	mutex_lock(&a->lock);
+}
+
 /* Under the lock, which is released during the hash. */
 static void hash_and_answer(struct authenticator *a, struct hash_request *q)
 {
 	/* mutant: nobody_costs_the_slowest_method */
 	char *dummy = pace_slowest(&a->pace);
 	uint64_t begin_ns = clock_monotonic_ns(), until_ns;
-	enum hash_queue_outcome outcome = HASH_QUEUE_SKIPPED;
-	/* Another client may have logged in with the same credentials while this one waited. */
-	bool known =
-	    q->hash != NULL && login_cache_find(&a->cache, q->digest, clock_monotonic_ms());
+	enum hash_queue_outcome outcome;
 
 	mutex_unlock(&a->lock);
-	if (!known)
-		outcome = password_check(q->hash, slice_of(q->password, q->password_len), dummy)
-		              ? HASH_QUEUE_RIGHT
-		              : HASH_QUEUE_WRONG;
+	outcome = password_check(q->hash, slice_of(q->password, q->password_len), dummy)
+	              ? HASH_QUEUE_RIGHT
+	              : HASH_QUEUE_WRONG;
 	/* mutant: password_wiped_before_the_wait */
 	hash_request_wipe_password(q); /* before anything is waited for */
 	mutex_lock(&a->lock);
-	if (outcome != HASH_QUEUE_SKIPPED)
-		pace_learn(&a->pace, q->hash != NULL ? q->hash : dummy,
-		           clock_monotonic_ns() - begin_ns);
+	pace_learn(&a->pace, q->hash != NULL ? q->hash : dummy, clock_monotonic_ns() - begin_ns);
 	until_ns = begin_ns + pace_failure_ns(&a->pace);
 	q->refuse_at_ms = ms_up(until_ns);
 	/* mutant: failed_login_waits */
@@ -79,13 +94,35 @@ static void hash_and_answer(struct authenticator *a, struct hash_request *q)
 		wait_until(a, until_ns);
 	if (outcome == HASH_QUEUE_RIGHT)
 		login_cache_put(&a->cache, q->digest, clock_monotonic_ms());
-	hash_queue_done(&a->queue, q, outcome, clock_monotonic_ms());
-	if (!hash_queue_is_empty(&a->queue))
-		condition_signal(&a->work);
-	mutex_unlock(&a->lock);
-	send_answer(q, outcome != HASH_QUEUE_WRONG);
 	free(dummy);
-	mutex_lock(&a->lock);
+	finish(a, q, outcome);
+}
+
+/* Under the lock. */
+static bool is_cached(struct authenticator *a, const struct hash_request *q, uint64_t now_ms)
+{
+	return q->hash != NULL && login_cache_find(&a->cache, q->digest, now_ms);
+}
+
+/* When a failure that needs no hash is reported: as late as one with a hash. */
+static uint64_t failure_at_ms(const struct authenticator *a)
+{
+	return ms_up(clock_monotonic_ns() + pace_failure_ns(&a->pace));
+}
+
+/* Under the lock. It is its turn: much may be known that was not when it came. */
+static void answer_next(struct authenticator *a, struct hash_request *q)
+{
+	if (q->proof == HASH_PROOF_RIGHT || is_cached(a, q, clock_monotonic_ms())) {
+		finish(a, q, HASH_QUEUE_RIGHT);
+	} else if (q->proof == HASH_PROOF_WRONG) {
+		finish(a, q, HASH_QUEUE_WRONG);
+	} else if (hash_queue_is_wrong(q)) {
+		q->refuse_at_ms = failure_at_ms(a);
+		finish(a, q, HASH_QUEUE_SKIPPED);
+	} else {
+		hash_and_answer(a, q);
+	}
 }
 
 /* Under the lock, which is released during the hash. */
@@ -107,7 +144,7 @@ static void hash_next(struct authenticator *a)
 	struct hash_request *q = hash_queue_take(&a->queue, clock_monotonic_ms(), &wait_ms);
 
 	if (q != NULL)
-		hash_and_answer(a, q);
+		answer_next(a, q);
 	else if (wait_ms == UINT64_MAX)
 		condition_wait(&a->work, &a->lock);
 	else
@@ -207,35 +244,67 @@ void authenticator_free(struct authenticator *a)
 	free(a);
 }
 
+/* Under the lock: nobody guesses there. True: it has its answer. */
+static bool answer_at_once(struct authenticator *a, struct hash_request *q, uint64_t now_ms)
+{
+	bool begins = false;
+
+	q->accepted = q->proof == HASH_PROOF_RIGHT || is_cached(a, q, now_ms);
+	if (q->accepted)
+		hash_queue_hit(&a->queue, q);
+	else if (q->proof == HASH_PROOF_WRONG)
+		begins = hash_queue_fail(&a->queue, q, now_ms);
+	else
+		begins = hash_queue_put(&a->queue, q, now_ms);
+	if (begins)
+		log_delay(q);
+	return !q->is_waiting;
+}
+
+/* Under the lock. */
+static bool answer_or_queue(struct authenticator *a, struct hash_request *q, uint64_t now_ms)
+{
+	switch (hash_queue_ask(&a->queue, q, now_ms)) {
+	case HASH_QUEUE_FREE:
+		return answer_at_once(a, q, now_ms);
+	case HASH_QUEUE_WAITS:
+		return false;
+	case HASH_QUEUE_KNOWN_WRONG:
+		/* mutant: known_wrong_answers_late */
+		q->refuse_at_ms = failure_at_ms(a);
+		return true;
+	case HASH_QUEUE_FULL:
+		q->is_refused_busy = true;
+		return true;
+	}
+	return true;
+}
+
 /* Once it is queued and the lock is released, the request must not be read any more. */
 bool authenticator_submit(struct authenticator *a, struct hash_request *q)
 {
-	uint64_t now_ms;
-	bool stopping, known;
+	bool stopping, answered = false;
 
 	REQUIRE(q->task.run != NULL && q->executor != NULL);
-	q->accepted = false;
-	q->source = NULL;
+	q->accepted = q->is_refused_busy = false;
+	q->pair = NULL;
+	q->is_waiting = q->is_looked_up = q->is_counted = false;
 	/* Also where nobody can log in, so that it takes the same time. */
-	login_cache_digest(&a->cache, slice_of_str(q->user), slice_of_str(q->hash),
-	                   slice_of(q->password, q->password_len), q->digest);
+	if (q->proof == HASH_PROOF_NONE)
+		login_cache_digest(&a->cache, q, q->digest);
 	mutex_lock(&a->lock);
-	/* Read under the lock: a failure that was counted meanwhile is never later than now. */
-	now_ms = clock_monotonic_ms();
 	stopping = a->stopping;
-	known = !stopping && q->hash != NULL && login_cache_find(&a->cache, q->digest, now_ms);
-	if (!stopping && !known) {
-		hash_queue_put(&a->queue, q, q->address, now_ms);
+	/* The time is read under the lock: a failure that was counted meanwhile is never later. */
+	if (!stopping)
+		answered = answer_or_queue(a, q, clock_monotonic_ms());
+	if (!stopping && !answered)
 		condition_signal(&a->work);
-	}
 	mutex_unlock(&a->lock);
-	if (known) {
+	if (answered)
 		hash_request_wipe_password(q);
-		q->accepted = true;
-	}
 	if (stopping)
 		send_answer(q, false);
-	return known;
+	return answered;
 }
 
 void authenticator_cancel(struct authenticator *a, struct hash_request *q)
@@ -243,34 +312,26 @@ void authenticator_cancel(struct authenticator *a, struct hash_request *q)
 	bool was_waiting;
 
 	mutex_lock(&a->lock);
-	was_waiting = q->source != NULL && hash_queue_remove(&a->queue, q);
+	was_waiting = hash_queue_remove(&a->queue, q, clock_monotonic_ms());
 	mutex_unlock(&a->lock);
 	if (was_waiting)
 		send_answer(q, false);
 }
 
-static enum hash_queue_outcome outcome_of(bool accepted)
+void authenticator_visit_delays(struct authenticator *a, login_delay_fn *fn, void *arg)
 {
-	return accepted ? HASH_QUEUE_RIGHT : HASH_QUEUE_WRONG;
-}
-
-bool authenticator_pass(struct authenticator *a, struct slice address, bool accepted,
-                        uint64_t *wait_ms)
-{
-	bool may;
-
 	mutex_lock(&a->lock);
-	may = hash_queue_pass(&a->queue, address, outcome_of(accepted), clock_monotonic_ms(),
-	                      wait_ms);
+	hash_queue_visit(&a->queue, fn, arg, clock_monotonic_ms());
 	mutex_unlock(&a->lock);
-	return may;
 }
 
-void authenticator_note(struct authenticator *a, struct slice address, struct slice user,
-                        bool accepted)
+size_t authenticator_forgive(struct authenticator *a, struct slice user, struct slice address)
 {
+	size_t delayed;
+
 	mutex_lock(&a->lock);
-	hash_queue_note(&a->queue, address, user, outcome_of(accepted), clock_monotonic_ms());
+	delayed = hash_queue_forgive(&a->queue, user, address, clock_monotonic_ms());
 	condition_signal(&a->work);
 	mutex_unlock(&a->lock);
+	return delayed;
 }

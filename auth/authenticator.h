@@ -1,10 +1,12 @@
 /* Password checks off the event loops: one or two hashing threads, a queue that serves source
- * addresses in turn, a delay for addresses that guess, and a cache of recent successes.  There is
- * one for the process.  Thread: any executor submits; the answer is a task to that executor. */
+ * addresses in turn, a delay where a user is guessed from an address, and caches of recent
+ * successes and failures.  There is one for the process.  Thread: any executor submits; the answer
+ * is a task to that executor. */
 #ifndef AUTH_AUTHENTICATOR_H
 #define AUTH_AUTHENTICATOR_H
 
 #include "auth/hash_request.h"
+#include "auth/login_delay.h"
 
 struct authenticator;
 struct password_file;
@@ -20,22 +22,21 @@ void authenticator_free(struct authenticator *a);
  * hash does, which is measured before the next request is answered. Any thread. */
 void authenticator_use(struct authenticator *a, const struct password_file *file);
 
-/* True: answered at once from the cache (accepted), no task follows. False: a task follows, always
- * exactly one. A password over 256 bytes or with a NUL is refused after a dummy hash. A success is
- * sent when it is known. Each failure is sent the same time after its hash began and occupies the
- * thread until then, so that the time of the answer, and of the answers after it, does not reveal
- * what was hashed. */
+/* True: answered at once (accepted, refused or is_refused_busy), no task follows. False: a task
+ * follows, always exactly one. A password over 256 bytes or with a NUL is refused after a dummy
+ * hash. A success is sent when it is known. A failure is to be reported at refuse_at_ms: always the
+ * same time after its hash began; and it occupies the thread until then, so that the time of the
+ * answer, and of the answers after it, does not reveal what was hashed. A password that is known to
+ * be wrong occupies nobody, and is reported after the same time. A proof (SCRAM) costs no hash, but
+ * waits like a password where somebody guesses. */
 bool authenticator_submit(struct authenticator *a, struct hash_request *q);
 /* The client has gone. A hash that has not begun is skipped. The task still follows. */
 void authenticator_cancel(struct authenticator *a, struct hash_request *q);
 
-/* For a check that is cheap enough for a loop (SCRAM), and whose outcome is known: may this address
- * get its answer now? False: it failed before, ask again in *wait_ms. Any thread. */
-bool authenticator_pass(struct authenticator *a, struct slice address, bool accepted,
-                        uint64_t *wait_ms);
-/* The answer that it got. A failure delays the next answers to this address, also for passwords; a
- * success cancels the failures of the same user name there, and no others. */
-void authenticator_note(struct authenticator *a, struct slice address, struct slice user,
-                        bool accepted);
+/* Under the lock of the authenticator. Any thread. */
+void authenticator_visit_delays(struct authenticator *a, login_delay_fn *fn, void *arg);
+/* Forget the wrong passwords of this user, from this address or, where it is empty, from all. How
+ * many pairs were delayed. Any thread. */
+size_t authenticator_forgive(struct authenticator *a, struct slice user, struct slice address);
 
 #endif

@@ -1,343 +1,159 @@
-/* Turns and delays.  A source is known while it has requests or a running hash, and afterwards as
- * long as its delay matters.  uthash keeps the order of insertion, and a source moves to the end
- * whenever something happens to it. */
+/* Turns.  A source moves to the end of its list when one of its requests is taken, and so does the
+ * pair in the list of its source. */
 #include "auth/hash_queue.h"
 
 #include <stdlib.h>
 
-#include "base/alloc.h"
-#include "base/hash.h"
 #include "base/list.h"
+#include "base/random.h"
 #include "base/require.h"
 
-#define SHARES_MAX 8
-
-/* Failures with one user name. */
-struct failure_share {
-	uint64_t user_key;
-	uint32_t failures;
+/* Who goes first. */
+enum rank {
+	RANK_KNOWN, /* no wrong passwords, and an address that is known or a session that is kept */
+	RANK_NEW,   /* no wrong passwords */
+	RANK_FAILED, /* some */
+	RANK_DELAYED,
+	RANKS,
 };
-
-struct auth_source {
-	char *address;
-	size_t address_len;
-	struct hash_request *waiting; /* oldest first */
-	unsigned hashing;
-	uint32_t failures; /* that were not cancelled */
-	/* By user name. Failures that have no place here stay until they are forgotten. */
-	struct failure_share shares[SHARES_MAX];
-	uint64_t failed_ms; /* the last of them */
-	uint64_t not_before_ms;
-	uint64_t touched_ms;
-	struct auth_source *prev, *next; /* in turns, while there are requests */
-	UT_hash_handle hh;
-};
-
-static uint64_t delay_of(const struct auth_source *s)
-{
-	uint64_t delay_ms = DELAY_FIRST_MS;
-
-	if (s->failures == 0)
-		return 0;
-	for (uint32_t i = 1; i < s->failures && delay_ms < DELAY_LAST_MS; i++)
-		delay_ms *= 2;
-	return delay_ms;
-}
-
-/* Successes do not keep a delay alive. */
-static void forget_old_failures(struct auth_source *s, uint64_t now_ms)
-{
-	if (s->failures == 0 || now_ms < s->failed_ms + DELAY_FORGOTTEN_MS)
-		return;
-	s->failures = 0;
-	memset(s->shares, 0, sizeof(s->shares));
-}
-
-static uint64_t user_key_of(struct slice user)
-{
-	return user.len == 0 ? 0 : hash_bytes(user.data, user.len);
-}
-
-static bool is_idle(const struct auth_source *s)
-{
-	return s->waiting == NULL && s->hashing == 0;
-}
-
-/* NOLINTBEGIN(readability-function-size): it counts the nesting inside uthash's macros */
-static void source_free(struct hash_queue *queue, struct auth_source *s)
-{
-	REQUIRE(is_idle(s) && queue->idle > 0);
-	HASH_DEL(queue->sources, s);
-	queue->idle--;
-	free(s->address);
-	free(s);
-}
 
 void hash_queue_fini(struct hash_queue *queue)
 {
-	struct auth_source *s, *next;
-
-	HASH_ITER (hh, queue->sources, s, next) {
-		source_free(queue, s);
-	}
+	guess_table_fini(&queue->table);
 }
 
-/* Forget sources that have been quiet for long, and the longest quiet where there are too many.
- * Sources with requests stay; there are at most as many as connections. */
-static void forget_quiet(struct hash_queue *queue, uint64_t now_ms)
+static bool is_delayed(const struct guess_pair *p)
 {
-	struct auth_source *s, *next;
-
-	HASH_ITER (hh, queue->sources, s, next) {
-		if (queue->idle <= HASH_QUEUE_SOURCES_MAX &&
-		    now_ms < s->touched_ms + DELAY_FORGOTTEN_MS)
-			return;
-		if (is_idle(s))
-			source_free(queue, s);
-	}
+	return guess_count_delay_ms(&p->count) > 0;
 }
 
-static void touch(struct hash_queue *queue, struct auth_source *s, uint64_t now_ms)
+/* --- in and out --- */
+
+static void append(struct hash_queue *queue, struct guess_pair *p, struct hash_request *q)
 {
-	HASH_DEL(queue->sources, s);
-	s->touched_ms = now_ms;
-	HASH_ADD_KEYPTR(hh, queue->sources, s->address, s->address_len, s);
-}
+	struct guess_source *s = p->key.source;
 
-static struct auth_source *source_new(struct hash_queue *queue, struct slice address)
-{
-	struct auth_source *s = xnew(s);
-
-	s->address = slice_dup(address);
-	s->address_len = address.len;
-	HASH_ADD_KEYPTR(hh, queue->sources, s->address, s->address_len, s);
-	queue->idle++;
-	return s;
-}
-
-static struct auth_source *source_find(struct hash_queue *queue, struct slice address)
-{
-	static const uint8_t nothing[1];
-	const void *key = address.len == 0 ? nothing : address.data;
-	struct auth_source *s;
-
-	HASH_FIND(hh, queue->sources, key, address.len, s);
-	return s;
-}
-
-void hash_queue_put(struct hash_queue *queue, struct hash_request *q, struct slice address,
-                    uint64_t now_ms)
-{
-	struct auth_source *s = source_find(queue, address);
-
-	REQUIRE(q->source == NULL); /* it is in no queue and is not hashed */
-	if (s == NULL)
-		s = source_new(queue, address);
-	touch(queue, s, now_ms);
-	forget_old_failures(s, now_ms);
-	if (is_idle(s))
-		queue->idle--;
-	if (s->waiting == NULL)
+	REQUIRE(q->pair == NULL); /* it is in no queue and is not hashed */
+	q->pair = p;
+	q->is_waiting = true;
+	if (s->turns == NULL)
 		DL_APPEND(queue->turns, s);
-	q->source = s;
-	q->user_key = user_key_of(slice_of_str(q->user));
-	DL_APPEND(s->waiting, q);
-	forget_quiet(queue, now_ms);
+	if (p->waiting == NULL)
+		DL_APPEND(s->turns, p);
+	DL_APPEND(p->waiting, q);
+	p->waiting_count++;
+	p->looked_up += q->is_looked_up;
 }
 
-/* How long this source must wait: 0 where it may go. After a failure it has one hash at a time. */
-static uint64_t wait_of(const struct auth_source *s, uint64_t now_ms)
+static void unlink_request(struct hash_queue *queue, struct hash_request *q)
 {
-	if (s->failures == 0)
-		return 0;
-	if (s->hashing > 0)
-		return UINT64_MAX;
-	return s->not_before_ms > now_ms ? s->not_before_ms - now_ms : 0;
-}
+	struct guess_pair *p = q->pair;
+	struct guess_source *s = p->key.source;
 
-/* Take q out of its source's requests. */
-static void unlink_request(struct hash_queue *queue, struct auth_source *s, struct hash_request *q)
-{
-	REQUIRE(q->source == s);
-	DL_DELETE(s->waiting, q);
-	if (s->waiting == NULL)
+	REQUIRE(q->is_waiting);
+	q->is_waiting = false;
+	DL_DELETE(p->waiting, q);
+	p->waiting_count--;
+	p->looked_up -= q->is_looked_up;
+	if (p->waiting == NULL)
+		DL_DELETE(s->turns, p);
+	if (s->turns == NULL)
 		DL_DELETE(queue->turns, s);
 }
 
-static bool has_failed(const struct auth_source *s, uint64_t user_key)
+/* One different wrong password more. True: it begins the delay. */
+static bool count_wrong(struct guess_pair *p, uint64_t now_ms)
 {
-	for (size_t i = 0; i < SHARES_MAX; i++) {
-		if (s->shares[i].failures > 0 && s->shares[i].user_key == user_key)
-			return true;
-	}
-	return false;
+	bool begins = guess_count_add(&p->count, now_ms);
+
+	if (is_delayed(p))
+		p->not_before_ms = now_ms + guess_count_delay_ms(&p->count);
+	return begins;
 }
 
-/* Users that have not failed come first: a device with a wrong password, which tries again and
- * again, must not take every turn of its address. */
-static struct hash_request *next_of(struct auth_source *s)
+enum hash_queue_place hash_queue_ask(struct hash_queue *queue, struct hash_request *q,
+                                     uint64_t now_ms)
 {
-	struct hash_request *q;
+	struct guess_pair *p = guess_table_find(&queue->table, q, now_ms);
 
-	REQUIRE(s->waiting != NULL); /* a source with a turn has a request */
-	DL_FOREACH (s->waiting, q) {
-		if (!has_failed(s, q->user_key))
-			return q;
+	if (p == NULL)
+		return HASH_QUEUE_FREE;
+	/* mutant: wrong_again_costs_nothing */
+	if (q->proof == HASH_PROOF_NONE &&
+	    wrong_passwords_find(&p->tried, q->digest) == TRIED_WRONG) {
+		guess_table_settle(&queue->table, guess_table_use(&queue->table, q, now_ms),
+		                   now_ms); /* it is used */
+		return HASH_QUEUE_KNOWN_WRONG;
 	}
-	return s->waiting;
+	/* mutant: delayed_look_up_waits */
+	if (!is_delayed(p))
+		return HASH_QUEUE_FREE;
+	/* mutant: few_wait_for_a_delayed_pair */
+	if (p->waiting_count >= HASH_QUEUE_WAITING_MAX)
+		return HASH_QUEUE_FULL;
+	append(queue, guess_table_use(&queue->table, q, now_ms), q);
+	return HASH_QUEUE_WAITS;
 }
 
-struct hash_request *hash_queue_take(struct hash_queue *queue, uint64_t now_ms, uint64_t *wait_ms)
+bool hash_queue_put(struct hash_queue *queue, struct hash_request *q, uint64_t now_ms)
 {
-	struct hash_request *q;
-	struct auth_source *s;
+	struct guess_pair *p = guess_table_use(&queue->table, q, now_ms);
+	enum tried tried = wrong_passwords_find(&p->tried, q->digest);
+	bool begins = false;
 
-	*wait_ms = UINT64_MAX;
-	DL_FOREACH (queue->turns, s) {
-		uint64_t wait = wait_of(s, now_ms);
-
-		if (wait == 0)
-			break;
-		if (wait < *wait_ms)
-			*wait_ms = wait;
+	/* mutant: look_up_counts */
+	if (tried == TRIED_NOT)
+		begins = count_wrong(p, now_ms);
+	if (tried == TRIED_NOT || tried == TRIED_LEFT) {
+		wrong_passwords_put(&p->tried, q->digest, TRIED_OPEN);
+		q->is_counted = true;
+		p->open++;
 	}
-	if (s == NULL)
-		return NULL;
-	/* mutant: who_failed_goes_last */
-	q = next_of(s);
-	unlink_request(queue, s, q);
-	s->hashing++;
-	if (s->waiting != NULL) {
-		DL_DELETE(queue->turns, s);
-		DL_APPEND(queue->turns, s);
-	}
-	return q;
+	q->is_looked_up = true;
+	append(queue, p, q);
+	return begins;
 }
 
-/* A source that has become idle: it stays only for its delay. */
-static void settle(struct hash_queue *queue, struct auth_source *s)
+void hash_queue_hit(struct hash_queue *queue, const struct hash_request *q)
 {
-	if (!is_idle(s))
-		return;
-	queue->idle++;
-	if (s->failures == 0)
-		source_free(queue, s);
+	guess_table_know(&queue->table, q->address);
 }
 
-/* The share of this user, or a free one; NULL: there is neither. */
-static struct failure_share *share_of(struct auth_source *s, uint64_t user_key)
+bool hash_queue_fail(struct hash_queue *queue, const struct hash_request *q, uint64_t now_ms)
 {
-	struct failure_share *unused = NULL;
+	struct guess_pair *p = guess_table_use(&queue->table, q, now_ms);
+	bool begins = count_wrong(p, now_ms);
 
-	for (size_t i = 0; i < SHARES_MAX; i++) {
-		struct failure_share *share = &s->shares[i];
-
-		if (share->failures > 0 && share->user_key == user_key)
-			return share;
-		if (share->failures == 0)
-			unused = share;
-	}
-	return unused;
+	guess_table_settle(&queue->table, p, now_ms);
+	return begins;
 }
 
-static void count_outcome(struct auth_source *s, uint64_t user_key, enum hash_queue_outcome outcome,
-                          uint64_t now_ms)
+bool hash_queue_remove(struct hash_queue *queue, struct hash_request *q, uint64_t now_ms)
 {
-	struct failure_share *share = share_of(s, user_key);
+	struct guess_pair *p = q->pair;
 
-	if (outcome == HASH_QUEUE_WRONG && s->failures < UINT32_MAX) {
-		s->failures++;
-		if (share != NULL) {
-			share->user_key = user_key;
-			share->failures++;
-		}
-	} else if (outcome == HASH_QUEUE_RIGHT &&
-	           /* mutant: success_of_nobody_forgives_nothing */ share != NULL) {
-		REQUIRE(s->failures >= share->failures);
-		/* mutant: success_forgives_own_failures, success_of_nobody_forgives_all */
-		s->failures -= share->failures;
-		share->failures = 0;
-	}
-	if (outcome == HASH_QUEUE_WRONG) {
-		s->failed_ms = now_ms;
-		s->not_before_ms = now_ms + delay_of(s);
-	}
-}
-
-void hash_queue_done(struct hash_queue *queue, struct hash_request *q,
-                     enum hash_queue_outcome outcome, uint64_t now_ms)
-{
-	struct auth_source *source = q->source;
-
-	REQUIRE(source != NULL && source->hashing > 0);
-	q->source = NULL;
-	source->hashing--;
-	count_outcome(source, q->user_key, outcome, now_ms);
-	touch(queue, source, now_ms);
-	settle(queue, source);
-}
-
-bool hash_queue_pass(struct hash_queue *queue, struct slice address,
-                     enum hash_queue_outcome outcome, uint64_t now_ms, uint64_t *wait_ms)
-{
-	struct auth_source *s = source_find(queue, address);
-
-	if (s != NULL)
-		forget_old_failures(s, now_ms);
-	if (s == NULL || s->failures == 0)
-		return true;
-	*wait_ms = s->not_before_ms > now_ms ? s->not_before_ms - now_ms : 0;
-	if (*wait_ms > 0)
+	if (p == NULL || !q->is_waiting) /* it is being hashed */
 		return false;
-	if (outcome == HASH_QUEUE_WRONG)
-		s->not_before_ms = now_ms + delay_of(s);
-	return true;
-}
-
-void hash_queue_note(struct hash_queue *queue, struct slice address, struct slice user,
-                     enum hash_queue_outcome outcome, uint64_t now_ms)
-{
-	struct auth_source *s = source_find(queue, address);
-
-	if (s == NULL && outcome == HASH_QUEUE_RIGHT)
-		return;
-	if (s == NULL)
-		s = source_new(queue, address);
-	count_outcome(s, user_key_of(user), outcome, now_ms);
-	touch(queue, s, now_ms);
-	if (is_idle(s) && s->failures == 0)
-		source_free(queue, s);
-	forget_quiet(queue, now_ms);
-}
-
-bool hash_queue_remove(struct hash_queue *queue, struct hash_request *q)
-{
-	struct auth_source *s = q->source;
-	struct hash_request *found;
-
-	DL_FOREACH (s->waiting, found) {
-		if (found == q)
-			break;
+	unlink_request(queue, q);
+	if (q->is_counted) {
+		/* It was told that its password is not in the cache. */
+		wrong_passwords_put(&p->tried, q->digest, TRIED_LEFT);
+		p->open--;
 	}
-	if (found == NULL) /* it is being hashed */
-		return false;
-	unlink_request(queue, s, q);
-	q->source = NULL;
-	settle(queue, s);
+	q->is_counted = q->is_looked_up = false;
+	q->pair = NULL;
+	guess_table_settle(&queue->table, p, now_ms);
 	return true;
 }
 
 struct hash_request *hash_queue_pop(struct hash_queue *queue)
 {
-	struct auth_source *s = queue->turns;
 	struct hash_request *q;
 
-	if (s == NULL)
+	if (queue->turns == NULL)
 		return NULL;
-	q = s->waiting;
-	unlink_request(queue, s, q);
-	q->source = NULL;
-	settle(queue, s);
+	q = queue->turns->turns->waiting;
+	(void)hash_queue_remove(queue, q, 0);
 	return q;
 }
 
@@ -346,8 +162,226 @@ bool hash_queue_is_empty(const struct hash_queue *queue)
 	return queue->turns == NULL;
 }
 
-size_t hash_queue_source_count(const struct hash_queue *queue)
+/* --- whose turn it is --- */
+
+/* Of those who wait at a delayed pair, one that need not: it has been looked up and counted before
+ * the delay began, or its password turned out to be wrong meanwhile. */
+static struct hash_request *find_free(struct guess_pair *p)
 {
-	return HASH_COUNT(queue->sources);
+	struct hash_request *q;
+
+	if (p->looked_up == 0 && !p->has_learnt)
+		return NULL;
+	DL_FOREACH (p->waiting, q) {
+		if (q->is_looked_up || hash_queue_is_wrong(q))
+			return q;
+	}
+	p->has_learnt = false;
+	return NULL;
 }
-/* NOLINTEND(readability-function-size) */
+
+/* How long this pair must wait: 0 where it may go. */
+static uint64_t wait_of(struct guess_pair *p, uint64_t now_ms)
+{
+	uint64_t from_ms = p->not_before_ms;
+
+	guess_count_pass(&p->count, now_ms);
+	if (!is_delayed(p) || find_free(p) != NULL)
+		return 0;
+	if (p->hashing > 0)
+		return UINT64_MAX;
+	/* mutant: delayed_pairs_share */
+	if (p->key.source->shared_from_ms > from_ms)
+		from_ms = p->key.source->shared_from_ms;
+	return from_ms > now_ms ? from_ms - now_ms : 0;
+}
+
+static enum rank rank_of(const struct guess_pair *p)
+{
+	if (is_delayed(p) && p->looked_up == 0)
+		return RANK_DELAYED;
+	/* What this one asks is counted, and may be right. */
+	/* mutant: failed_ones_go_last */
+	if (p->count.wrong > p->open)
+		return RANK_FAILED;
+	/* mutant: known_ones_go_first */
+	return p->key.source->is_known || p->waiting->has_session ? RANK_KNOWN : RANK_NEW;
+}
+
+/* The rank that this turn is for. Each has a part, so that nobody who goes first keeps the others
+ * out for ever. */
+static enum rank preferred(uint64_t take)
+{
+	static const enum rank order[] = {RANK_KNOWN, RANK_KNOWN, RANK_NEW, RANK_FAILED,
+	                                  RANK_KNOWN, RANK_NEW,   RANK_NEW, RANK_DELAYED};
+
+	return order[take % (sizeof(order) / sizeof(order[0]))];
+}
+
+/* The first of each rank that may go, and how long the others wait. Stop at one of `first`. */
+static void find_candidates(struct hash_queue *queue, enum rank first, uint64_t now_ms,
+                            struct guess_pair *found[RANKS], uint64_t *wait_ms)
+{
+	struct guess_source *s;
+	struct guess_pair *p;
+
+	DL_FOREACH (queue->turns, s) {
+		DL_FOREACH (s->turns, p) {
+			uint64_t wait = wait_of(p, now_ms);
+			enum rank rank = rank_of(p);
+
+			if (wait < *wait_ms)
+				*wait_ms = wait;
+			if (wait == 0 && found[rank] == NULL)
+				found[rank] = p;
+			if (found[first] != NULL)
+				return;
+		}
+	}
+}
+
+/* Those who wait for a delayed pair have no order: who guesses is always there first. */
+static struct hash_request *next_of(struct guess_pair *p)
+{
+	struct hash_request *q = is_delayed(p) ? find_free(p) : p->waiting;
+	uint64_t skip;
+
+	if (q != NULL)
+		return q;
+	q = p->waiting;
+	/* mutant: delayed_ones_are_drawn */
+	skip = random_u64() % p->waiting_count;
+	while (skip-- > 0) {
+		REQUIRE(q != NULL); /* there are waiting_count */
+		q = q->next;
+	}
+	return q;
+}
+
+static struct hash_request *take_from(struct hash_queue *queue, struct guess_pair *p,
+                                      uint64_t now_ms)
+{
+	struct guess_source *s = p->key.source;
+	struct hash_request *q = next_of(p);
+
+	unlink_request(queue, q);
+	if (is_delayed(p) && !q->is_looked_up && !hash_queue_is_wrong(q))
+		s->shared_from_ms = now_ms + HASH_QUEUE_SHARED_MS;
+	p->hashing++;
+	/* mutant: pairs_take_turns */
+	if (p->waiting != NULL) {
+		DL_DELETE(s->turns, p);
+		DL_APPEND(s->turns, p);
+	}
+	/* mutant: addresses_take_turns */
+	if (s->turns != NULL) {
+		DL_DELETE(queue->turns, s);
+		DL_APPEND(queue->turns, s);
+	}
+	return q;
+}
+
+struct hash_request *hash_queue_take(struct hash_queue *queue, uint64_t now_ms, uint64_t *wait_ms)
+{
+	enum rank first = preferred(queue->takes);
+	struct guess_pair *found[RANKS] = {NULL};
+
+	*wait_ms = UINT64_MAX;
+	find_candidates(queue, first, now_ms, found, wait_ms);
+	if (*wait_ms > 0)
+		return NULL;
+	queue->takes++;
+	for (unsigned i = 0; found[first] == NULL; i++) {
+		if (found[i] != NULL)
+			first = (enum rank)i;
+	}
+	return take_from(queue, found[first], now_ms);
+}
+
+bool hash_queue_is_wrong(const struct hash_request *q)
+{
+	return q->proof == HASH_PROOF_NONE &&
+	       wrong_passwords_peek(&q->pair->tried, q->digest) == TRIED_WRONG;
+}
+
+/* What its password is known to be from now on. True: it begins the delay. */
+static bool learn(struct guess_pair *p, const struct hash_request *q,
+                  enum hash_queue_outcome outcome, uint64_t now_ms)
+{
+	enum tried before;
+
+	if (q->proof != HASH_PROOF_NONE)
+		return outcome == HASH_QUEUE_WRONG && count_wrong(p, now_ms);
+	before = wrong_passwords_peek(&p->tried, q->digest);
+	if (outcome == HASH_QUEUE_RIGHT) {
+		wrong_passwords_put(&p->tried, q->digest, TRIED_NOT);
+		if (before == TRIED_OPEN || before == TRIED_LEFT)
+			guess_count_take_back(&p->count);
+		return false;
+	}
+	if (outcome == HASH_QUEUE_SKIPPED)
+		return false;
+	wrong_passwords_put(&p->tried, q->digest, TRIED_WRONG);
+	p->has_learnt = p->waiting != NULL;
+	if (before == TRIED_NOT)
+		return count_wrong(p, now_ms);
+	if (is_delayed(p))
+		p->not_before_ms = now_ms + guess_count_delay_ms(&p->count);
+	return false;
+}
+
+bool hash_queue_done(struct hash_queue *queue, struct hash_request *q,
+                     enum hash_queue_outcome outcome, uint64_t now_ms)
+{
+	struct guess_pair *p = q->pair;
+	bool begins;
+
+	REQUIRE(p != NULL && p->hashing > 0);
+	begins = learn(p, q, outcome, now_ms);
+	p->hashing--;
+	p->open -= q->is_counted;
+	q->is_counted = q->is_looked_up = false;
+	q->pair = NULL;
+	if (outcome == HASH_QUEUE_RIGHT)
+		p->key.source->is_known = true;
+	guess_table_settle(&queue->table, p, now_ms);
+	return begins;
+}
+
+/* --- for the administrator --- */
+
+void hash_queue_visit(struct hash_queue *queue, login_delay_fn *fn, void *arg, uint64_t now_ms)
+{
+	for (struct guess_pair *p = queue->table.pairs; p != NULL; p = p->hh.next) {
+		struct login_delay delay = {
+		    .user = slice_of_str(p->user),
+		    .address = slice_of(p->key.source->address, p->key.source->address_len),
+		    .waiting = p->waiting_count,
+		};
+
+		guess_count_pass(&p->count, now_ms);
+		delay.wrong = p->count.wrong;
+		delay.delay_ms = guess_count_delay_ms(&p->count);
+		if (delay.delay_ms > 0)
+			fn(arg, &delay);
+	}
+}
+
+size_t hash_queue_forgive(struct hash_queue *queue, struct slice user, struct slice address,
+                          uint64_t now_ms)
+{
+	size_t delayed = 0;
+
+	for (struct guess_pair *p = queue->table.pairs; p != NULL; p = p->hh.next) {
+		struct guess_source *s = p->key.source;
+
+		guess_count_pass(&p->count, now_ms);
+		if (!slice_equal(slice_of_str(p->user), user) ||
+		    (address.len > 0 &&
+		     !slice_equal(slice_of(s->address, s->address_len), address)))
+			continue;
+		delayed += is_delayed(p);
+		p->count = (struct guess_count){.wrong = p->open, .since_ms = now_ms};
+	}
+	return delayed;
+}

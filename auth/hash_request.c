@@ -11,6 +11,7 @@ void hash_request_fill(struct hash_request *r, struct slice user, const char *ha
                        struct slice password)
 {
 	r->accepted = false;
+	r->is_refused_busy = false;
 	r->refuse_at_ms = 0;
 	r->user = slice_dup(user);
 	r->hash = hash == NULL ? NULL : xstrdup(hash);

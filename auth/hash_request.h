@@ -7,14 +7,29 @@
 #include "base/bytes.h"
 #include "base/executor.h"
 
-struct auth_source;
+struct guess_pair;
+
+/* What is to be checked. */
+enum hash_proof {
+	HASH_PROOF_NONE, /* the password, by its hash */
+	/* Nothing: the asker has compared by itself (SCRAM), and waits where somebody guesses. */
+	HASH_PROOF_RIGHT,
+	HASH_PROOF_WRONG,
+};
 
 struct hash_request {
 	/* The answer arrives by this task: set task.run; it runs on `executor`. */
 	struct task task;
 	struct executor *executor;
-	/* Opaque bytes that name the source address (IP address without port); copied at submit. */
+	/* What names the source address (stream_peer_key_text), also in the log and for the
+	 * administrator; copied at submit. */
 	struct slice address;
+	enum hash_proof proof;
+	/* There is a user of this name, even if it cannot log in. */
+	bool exists;
+	/* The user has a session that is kept for this client: it is hardly somebody who guesses.
+	 */
+	bool has_session;
 
 	/* Copies, set by hash_request_fill. */
 	char *user;
@@ -26,17 +41,23 @@ struct hash_request {
 
 	/* The answer. */
 	bool accepted;
-	/* When a failure is reported, also one that the asker finds where accepted. 0: at once. */
+	/* It was not checked: too many logins of this user wait at this address, where somebody
+	 * guesses. */
+	bool is_refused_busy;
+	/* When a failure is to be reported, also one that the asker finds where accepted. 0: at
+	 * once. */
 	uint64_t refuse_at_ms;
 
 	/* The authenticator's own. */
 	struct hash_request *prev, *next;
-	struct auth_source *source;
-	uint64_t user_key;
-	uint8_t digest[32]; /* for the cache */
+	struct guess_pair *pair; /* while it waits or is hashed */
+	bool is_waiting;
+	bool is_looked_up;  /* in the cache of successes, before it had to wait */
+	bool is_counted;    /* as a wrong password, until its answer */
+	uint8_t digest[32]; /* for the caches */
 };
 
-/* `hash` NULL: nobody, as above. An empty password never logs in. */
+/* The copies. `hash` NULL: nobody, as above. An empty password never logs in. */
 void hash_request_fill(struct hash_request *r, struct slice user, const char *hash,
                        struct slice password);
 void hash_request_wipe_password(struct hash_request *r);

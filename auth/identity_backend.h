@@ -14,16 +14,20 @@
 struct identity_check {
 	struct executor *executor;
 	void (*done)(struct identity_check *check);
-	/* The three are borrowed until `check` returns. The address is opaque bytes. */
+	/* The three are borrowed until `check` returns. The address is text. */
 	struct slice address;
 	struct slice user;
 	struct slice password;
 	/* Refused in any case: it only has to take as long as that of a user. */
 	bool is_nobody;
+	/* A session is kept for this client and user. */
+	bool has_session;
 
 	/* The answer. */
 	bool accepted;
-	/* When a failure is reported, also one that the caller finds where accepted. 0: at once. */
+	bool is_refused_busy; /* it was not checked; see struct hash_request */
+	/* When a failure is to be reported, also one that the caller finds where accepted. 0: at
+	 * once. */
 	uint64_t refuse_at_ms;
 
 	/* The source's own, while the check is under way. */

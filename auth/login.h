@@ -21,6 +21,8 @@ struct login {
 	 * one. */
 	struct slice certificate_name;
 	bool certificate_required; /* client_certificates: required */
+	/* A session of this user is kept for this client id. */
+	bool has_session;
 };
 
 enum login_verdict {
@@ -29,11 +31,17 @@ enum login_verdict {
 	                          who it will be if that succeeds (a new reference), NULL for
 	                          nobody: go through with it, for the time it takes */
 	LOGIN_BAD_CREDENTIALS, /* 0x86, 3.1.1 code 4: wrong, unknown, locked: all the same */
-	LOGIN_NOT_AUTHORIZED,  /* 0x87, 3.1.1 code 5: anonymous not allowed, certificate missing */
-	LOGIN_BAD_CLIENT_ID,   /* 0x85, 3.1.1 code 2: bind_client_id; *why may be sent */
+	LOGIN_BUSY,           /* 0x89, 3.1.1 code 3: not checked, too many wait; *why may be sent */
+	LOGIN_NOT_AUTHORIZED, /* 0x87, 3.1.1 code 5: anonymous not allowed, certificate missing */
+	LOGIN_BAD_CLIENT_ID,  /* 0x85, 3.1.1 code 2: bind_client_id; *why may be sent */
 };
 
-/* `why` is for the log only, never for the client, except with LOGIN_BAD_CLIENT_ID. */
+/* The same words for every name. */
+#define LOGIN_BUSY_CAUSE                                                                           \
+	"many wrong passwords came from this address, and too many logins wait: try again later"
+
+/* `why` is for the log only, never for the client, except with LOGIN_BAD_CLIENT_ID
+ * and LOGIN_BUSY. */
 enum login_verdict login_decide(const struct login *l, struct identity **identity,
                                 const char **why);
 

@@ -42,16 +42,20 @@ static void put_part(struct buf *b, struct slice part)
 	buf_put_slice(b, part);
 }
 
-void login_cache_digest(const struct login_cache *c, struct slice user, struct slice hash,
-                        struct slice password, uint8_t digest[LOGIN_CACHE_DIGEST])
+void login_cache_digest(const struct login_cache *c, const struct hash_request *q,
+                        uint8_t digest[LOGIN_CACHE_DIGEST])
 {
+	struct slice user = slice_of_str(q->user), hash = slice_of_str(q->hash);
 	struct buf text = {0};
 
 	/* At once: growing would leave a copy of the password behind. */
-	buf_reserve(&text, 12 + user.len + hash.len + password.len);
+	buf_reserve(&text, 13 + user.len + hash.len + q->password_len);
 	put_part(&text, user);
+	/* Without a hash nobody logs in, whatever else is known of the entry. */
+	/* mutant: added_user_is_asked_anew */
+	buf_put_u8(&text, q->exists);
 	put_part(&text, hash);
-	put_part(&text, password);
+	put_part(&text, slice_of(q->password, q->password_len));
 	crypto_hmac_sha256(slice_of(c->key, sizeof(c->key)), buf_slice(&text), digest);
 	crypto_wipe(text.data, text.len);
 	buf_fini(&text);

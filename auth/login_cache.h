@@ -1,7 +1,7 @@
-/* Recent successes: digests of (user, stored hash, password) under a key of this process, so that
- * not every password is hashed again when all devices reconnect after a power cut.  Has no
- * passwords, and nothing that outlives the process.  Thread: the caller's lock; login_cache_digest
- * any. */
+/* Recent successes: digests of (user, state of its entry, stored hash, password) under a key of
+ * this process, so that not every password is hashed again when all devices reconnect after a power
+ * cut. Has no passwords, and nothing that outlives the process.  Thread: the caller's lock;
+ * login_cache_digest any. */
 #ifndef AUTH_LOGIN_CACHE_H
 #define AUTH_LOGIN_CACHE_H
 
@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/bytes.h"
+#include "auth/hash_request.h"
 
 #define LOGIN_CACHE_DIGEST      32
 #define LOGIN_CACHE_MAX         10000
@@ -24,8 +24,10 @@ struct login_cache {
 
 void login_cache_init(struct login_cache *c);
 void login_cache_fini(struct login_cache *c); /* wipes the key */
-void login_cache_digest(const struct login_cache *c, struct slice user, struct slice hash,
-                        struct slice password, uint8_t digest[LOGIN_CACHE_DIGEST]);
+/* Of a login that is asked for. It changes when the user is added, locked, unlocked, or gets
+ * another password. */
+void login_cache_digest(const struct login_cache *c, const struct hash_request *q,
+                        uint8_t digest[LOGIN_CACHE_DIGEST]);
 /* A hit does not extend the lifetime. */
 bool login_cache_find(struct login_cache *c, const uint8_t digest[LOGIN_CACHE_DIGEST],
                       uint64_t now_ms);

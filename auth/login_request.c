@@ -9,7 +9,10 @@ static void take_answer(struct login_request *r)
 	REQUIRE(r->verdict == LOGIN_NEEDS_PROOF && r->source != NULL);
 	r->refuse_at_ms = r->check.refuse_at_ms;
 	identity_source_unref(&r->source);
-	if (r->check.accepted && r->candidate != NULL) {
+	if (r->check.is_refused_busy) {
+		r->verdict = LOGIN_BUSY;
+		r->why = LOGIN_BUSY_CAUSE;
+	} else if (r->check.accepted && r->candidate != NULL) {
 		r->verdict = LOGIN_ACCEPTED;
 		r->identity = r->candidate;
 		r->candidate = NULL;
@@ -48,6 +51,7 @@ bool login_request_start(struct login_request *r, const struct login *login,
 	    .user = login->user_name,
 	    .password = login->password,
 	    .is_nobody = who == NULL,
+	    .has_session = login->has_session,
 	};
 	if (!identity_source_check(r->source, a, &r->check))
 		return false;

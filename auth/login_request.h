@@ -11,7 +11,7 @@ typedef void login_done_fn(struct login_request *request);
 
 /* Lives in an object of the caller's that stays until the answer. */
 struct login_request {
-	/* Set by the caller. The address is opaque bytes that name the source of the connection;
+	/* Set by the caller. The address is text that names the source of the connection,
 	 * borrowed until start returns. */
 	struct executor *executor;
 	login_done_fn *done;
@@ -21,8 +21,8 @@ struct login_request {
 	enum login_verdict verdict;
 	struct identity *identity; /* NULL unless LOGIN_ACCEPTED; the caller may take it */
 	const char *why;           /* as login_decide */
-	/* When a refusal is reported that the caller finds although the source accepted. 0: at
-	 * once. */
+	/* When a refusal is to be reported, also one that the caller finds although the source
+	 * accepted. 0: at once. */
 	uint64_t refuse_at_ms;
 
 	/* Private. */

@@ -64,6 +64,7 @@ static void finish(struct hash_wait *wait)
 	struct identity_check *check = wait->check;
 
 	check->accepted = wait->request.accepted;
+	check->is_refused_busy = wait->request.is_refused_busy;
 	check->refuse_at_ms = wait->request.refuse_at_ms;
 	check->state = NULL;
 	hash_request_fini(&wait->request);
@@ -83,15 +84,17 @@ static void on_hashed(struct task *task, void *executor_arg)
 bool password_backend_check(const void *data, struct authenticator *a, struct identity_check *check)
 {
 	const struct password_entry *user =
-	    data == NULL || check->is_nobody ? NULL : password_file_find(data, check->user);
-	const char *hash = user == NULL || user->locked ? NULL : user->hash; /* NULL: no login */
+	    data == NULL ? NULL : password_file_find(data, check->user);
+	bool may = user != NULL && !check->is_nobody && !user->locked;
 	struct hash_wait *wait = xnew(wait);
 
 	wait->check = check;
 	wait->request.task.run = on_hashed;
 	wait->request.executor = check->executor;
 	wait->request.address = check->address;
-	hash_request_fill(&wait->request, check->user, hash, check->password);
+	wait->request.exists = user != NULL;
+	wait->request.has_session = check->has_session;
+	hash_request_fill(&wait->request, check->user, may ? user->hash : NULL, check->password);
 	check->state = wait;
 	if (!authenticator_submit(a, &wait->request))
 		return false;

@@ -1,6 +1,7 @@
 /* The state of an exchange between its packets.  The messages are auth/scram's; who may log in is
  * decided as for passwords.  The outcome is known as soon as the client's last message is here: it
- * takes a few HMACs.  An address that guessed wrong before gets its answer later. */
+ * takes a few HMACs.  Where this user is guessed from this address, it waits for its turn like a
+ * password. */
 #include "client/auth_exchange.h"
 
 #include <stdlib.h>
@@ -26,11 +27,18 @@ enum auth_exchange_step {
 	AUTH_EXCHANGE_ANSWERED_LATER,
 };
 
+/* A proof that waits for its turn. It outlives its exchange until the answer arrives. */
+struct proof_wait {
+	struct hash_request request;
+	struct auth_exchange *auth_exchange; /* NULL: it is freed */
+};
+
 struct auth_exchange {
 	struct conn *conn;
-	struct timer timer; /* the deadline, then the delay */
-	uint64_t since_ms;  /* when it began */
-	struct buf connect; /* the CONNECT that waits; empty: a re-authentication */
+	struct proof_wait *proof; /* NULL: there is none */
+	struct timer timer;       /* the deadline */
+	uint64_t since_ms;        /* when it began */
+	struct buf connect;       /* the CONNECT that waits; empty: a re-authentication */
 	struct scram scram;
 	struct buf answer;         /* server-final */
 	struct identity *identity; /* of the user; NULL: there is none */
@@ -49,7 +57,13 @@ static bool is_first_login(const struct auth_exchange *e)
 
 static void auth_exchange_free(struct auth_exchange *e)
 {
-	executor_timer_disarm(&e->conn->link.worker->executor, &e->timer);
+	struct worker *w = e->conn->link.worker;
+
+	executor_timer_disarm(&w->executor, &e->timer);
+	if (e->proof != NULL) {
+		e->proof->auth_exchange = NULL;
+		authenticator_cancel(w->shared->authenticator, &e->proof->request);
+	}
 	/* mutant: password_stored_with_scram_is_wiped */
 	crypto_wipe(e->connect.data, e->connect.len);
 	buf_fini(&e->connect);
@@ -174,23 +188,13 @@ static void take_packet(const struct auth_exchange *e, struct connect *packet)
 		                           .client_id = session_client_id(e->conn->link.session)};
 }
 
-/* An address that guessed wrong before gets its answer later, as it waits for its next hash. */
-static void report(struct auth_exchange *e)
+static void report(struct auth_exchange *e, bool accepted)
 {
 	struct conn *c = e->conn;
-	struct authenticator *a = c->link.worker->shared->authenticator;
-	struct slice address = stream_peer_key(c->link.stream);
-	/* mutant: wrong_proof */
-	bool accepted = e->right && e->identity != NULL;
 	const char *why = e->why;
 	struct connect packet;
-	uint64_t wait_ms;
 
 	REQUIRE(e->step == AUTH_EXCHANGE_ANSWERED_LATER);
-	if (a != NULL && !authenticator_pass(a, address, accepted, &wait_ms)) {
-		executor_timer_arm(&c->link.worker->executor, &e->timer, wait_ms);
-		return;
-	}
 	if (!client_link_is_admitted(&c->link)) {
 		admission_close(c);
 		return;
@@ -199,12 +203,70 @@ static void report(struct auth_exchange *e)
 		take_packet(e, &packet);
 		accepted = login_input_still_valid(c, &packet, e->identity, e->generation, &why);
 	}
-	if (a != NULL)
-		authenticator_note(a, address, buf_slice(&e->scram.user), accepted);
 	if (accepted)
 		succeed(e);
 	else
 		fail_login(e, why, HIDE_CAUSE);
+}
+
+/* The authenticator's answer. */
+static void take_answer(struct auth_exchange *e, struct proof_wait *wait)
+{
+	bool accepted = wait->request.accepted, busy = wait->request.is_refused_busy;
+
+	e->proof = NULL;
+	hash_request_fini(&wait->request);
+	free(wait);
+	if (busy)
+		fail(e, fault_of(REASON_SERVER_BUSY, LOGIN_BUSY_CAUSE), SHOW_CAUSE);
+	else
+		report(e, accepted);
+}
+
+static void on_answer(struct task *task, void *executor_arg)
+{
+	struct proof_wait *wait = container_of(task, struct proof_wait, request.task);
+	struct auth_exchange *e = wait->auth_exchange;
+	struct conn *c;
+
+	(void)executor_arg;
+	if (e == NULL) {
+		hash_request_fini(&wait->request);
+		free(wait);
+		return;
+	}
+	c = e->conn;
+	take_answer(e, wait);
+	conn_continue(c);
+}
+
+/* The outcome is known; when it may be told depends on who guesses. */
+static void ask(struct auth_exchange *e)
+{
+	struct worker *w = e->conn->link.worker;
+	struct slice user = buf_slice(&e->scram.user);
+	/* mutant: wrong_proof */
+	bool right = e->right && e->identity != NULL;
+	struct proof_wait *wait;
+	struct identity_entry entry;
+	char address[STREAM_PEER_TEXT];
+	size_t len = stream_peer_key_text(e->conn->link.stream, address, sizeof(address));
+
+	if (w->shared->authenticator == NULL) {
+		report(e, right);
+		return;
+	}
+	wait = xnew(wait);
+	wait->auth_exchange = e;
+	wait->request.task.run = on_answer;
+	wait->request.executor = &w->executor;
+	wait->request.address = slice_of(address, len);
+	wait->request.proof = right ? HASH_PROOF_RIGHT : HASH_PROOF_WRONG;
+	wait->request.exists = identity_source_find(w->snapshot->identities, user, &entry);
+	hash_request_fill(&wait->request, user, NULL, SLICE_EMPTY);
+	e->proof = wait;
+	if (authenticator_submit(w->shared->authenticator, &wait->request))
+		take_answer(e, wait);
 }
 
 static void on_timer(struct timer *timer, void *executor_arg)
@@ -213,10 +275,7 @@ static void on_timer(struct timer *timer, void *executor_arg)
 	struct conn *c = e->conn;
 
 	(void)executor_arg;
-	if (e->step == AUTH_EXCHANGE_ANSWERED_LATER) {
-		report(e);
-		conn_continue(c);
-	} else if (executor_postpones(&c->link.worker->executor, timer, e->since_ms)) {
+	if (executor_postpones(&c->link.worker->executor, timer, e->since_ms)) {
 		return;
 	} else if (is_first_login(e)) {
 		conn_fail(c,
@@ -344,7 +403,7 @@ static void on_final(struct auth_exchange *e, struct slice message)
 	}
 	executor_timer_disarm(&e->conn->link.worker->executor, &e->timer);
 	e->step = AUTH_EXCHANGE_ANSWERED_LATER;
-	report(e);
+	ask(e);
 }
 
 /* --- the packets of the client --- */

@@ -13,6 +13,7 @@
 #include "client/login_input.h"
 #include "client/waiting_connect.h"
 #include "proto/packet_connect.h"
+#include "session/session.h"
 #include "worker/shared.h"
 
 /* A login under way. It outlives its connection until the answer arrives. */
@@ -20,7 +21,7 @@ struct login_wait {
 	struct login_request request;
 	struct conn *conn; /* NULL: it is freed */
 	struct worker *worker;
-	struct timer timer; /* the password was right, and the login fails nevertheless */
+	struct timer timer; /* until a failure may be reported */
 	const char *refused_why;
 	bool answered;
 };
@@ -50,6 +51,26 @@ static void cancel(struct conn *c)
 
 static const struct login_attempt attempt = {.cancel = cancel};
 
+/* Does this client have a session that was kept for it, if it is who it says? The same work for
+ * every name. */
+static bool has_session(struct conn *c, const struct connect *packet)
+{
+	struct worker *w = c->link.worker;
+	struct identity_entry entry = {0};
+	struct identity *id;
+	struct session_key key;
+	bool found;
+
+	if (packet->client_id.len == 0 || packet->user_name.len == 0)
+		return false;
+	(void)identity_source_find(w->snapshot->identities, packet->user_name, &entry);
+	id = identity_new(IDENTITY_PASSWORD, packet->user_name, entry.id, 0);
+	key = session_key_of(id->key, packet->client_id);
+	found = session_find(w, &key) != NULL;
+	identity_unref(&id);
+	return found;
+}
+
 void connect_login_start(struct conn *c, const struct connect *packet)
 {
 	struct worker *w = c->link.worker;
@@ -57,7 +78,8 @@ void connect_login_start(struct conn *c, const struct connect *packet)
 	const uint8_t *end = packet->body.data + packet->body.len;
 	struct buf name = {0};
 	struct login login;
-	bool answered;
+	char address[STREAM_PEER_TEXT];
+	size_t address_len = stream_peer_key_text(c->link.stream, address, sizeof(address));
 
 	REQUIRE_OWNER(&c->link);
 	REQUIRE(c->state == CONN_NEW && c->attempt == NULL);
@@ -66,7 +88,7 @@ void connect_login_start(struct conn *c, const struct connect *packet)
 	wait->timer.fire = on_refuse_time;
 	wait->request.done = on_login_answer;
 	wait->request.executor = &w->executor;
-	wait->request.address = stream_peer_key(c->link.stream);
+	wait->request.address = slice_of(address, address_len);
 	c->snapshot_generation = w->snapshot->generation;
 	c->state = CONN_AUTHENTICATING;
 	c->login = wait;
@@ -74,11 +96,12 @@ void connect_login_start(struct conn *c, const struct connect *packet)
 	executor_timer_disarm(&w->executor,
 	                      &c->timer); /* waiting for the hash is not the client's fault (S2) */
 	login_input_fill(c, packet, &name, &login);
-	answered = login_request_start(&wait->request, &login, w->shared->authenticator);
-	buf_fini(&name);
-	if (answered)
+	login.has_session = has_session(c, packet);
+	if (login_request_start(&wait->request, &login, w->shared->authenticator))
 		on_login_answer(&wait->request);
-	else if (/* mutant: closed_while_hashing */ end != c->in.data + c->in.len)
+	buf_fini(&name);
+	if (c->login != NULL &&
+	    /* mutant: closed_while_hashing */ end != c->in.data + c->in.len)
 		client_link_pause(&c->link, PAUSE_LOGIN);
 	/* else it is read on: a client that goes gives up its place in the queue of hashes. One
 	 * that has sent more than CONNECT may have said all it wanted to say. */
@@ -132,6 +155,7 @@ static void on_login_answer(struct login_request *request)
 	struct conn *c = wait->conn;
 	struct connect packet;
 	const char *why;
+	bool refused;
 
 	REQUIRE_EXECUTOR(executor);
 	REQUIRE(!wait->answered);
@@ -148,10 +172,11 @@ static void on_login_answer(struct login_request *request)
 		                             &why))
 			wait->refused_why = why;
 	}
-	/* If the password was right and the login fails because the user was locked meanwhile, the
-	 * answer comes as late as for any other failure. */
+	refused = request->verdict != LOGIN_ACCEPTED || wait->refused_why != NULL;
+	/* A password that was known to be wrong is refused as late as any other, and so is a right
+	 * one of a user who was locked meanwhile. */
 	/* mutant: locked_while_hashing_fails_as_late */
-	if (wait->refused_why != NULL && wait->request.refuse_at_ms > executor->now_ms)
+	if (refused && request->refuse_at_ms > executor->now_ms)
 		timer_arm(&executor->timers, &wait->timer, wait->request.refuse_at_ms);
 	else
 		end_wait(wait);

@@ -149,6 +149,9 @@ void connect_refuse_login(struct conn *c, const struct connect *packet, enum log
 	case LOGIN_BAD_CLIENT_ID:
 		connect_refuse(c, packet, fault_of(REASON_CLIENT_ID_NOT_VALID, why));
 		break;
+	case LOGIN_BUSY:
+		connect_refuse(c, packet, fault_of(REASON_SERVER_BUSY, why));
+		break;
 	case LOGIN_BAD_CREDENTIALS:
 	case LOGIN_NEEDS_PROOF:
 	case LOGIN_ACCEPTED:

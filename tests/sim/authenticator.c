@@ -81,10 +81,14 @@ void authenticator_free(struct authenticator *a)
 
 bool authenticator_submit(struct authenticator *a, struct hash_request *q)
 {
-	if (a->stopping)
+	if (a->stopping) {
 		answer(q, false);
-	else
+	} else if (q->proof != HASH_PROOF_NONE) {
+		q->accepted = q->proof == HASH_PROOF_RIGHT;
+		return true;
+	} else {
 		LL_APPEND(a->waiting, q);
+	}
 	return false;
 }
 
@@ -101,21 +105,17 @@ void authenticator_use(struct authenticator *a, const struct password_file *user
 	(void)users;
 }
 
-bool authenticator_pass(struct authenticator *a, struct slice address, bool accepted,
-                        uint64_t *wait_ms)
+void authenticator_visit_delays(struct authenticator *a, login_delay_fn *fn, void *arg)
 {
 	(void)a;
-	(void)address;
-	(void)accepted;
-	*wait_ms = 0;
-	return true;
+	(void)fn;
+	(void)arg;
 }
 
-void authenticator_note(struct authenticator *a, struct slice address, struct slice user,
-                        bool accepted)
+size_t authenticator_forgive(struct authenticator *a, struct slice user, struct slice address)
 {
 	(void)a;
 	(void)user;
 	(void)address;
-	(void)accepted;
+	return 0;
 }

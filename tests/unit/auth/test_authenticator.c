@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,6 +102,7 @@ static bool ask(struct asked *asked, const char *name, struct slice address, con
 	asked->q.task.run = on_answer;
 	asked->q.executor = &t.loop.executor;
 	asked->q.address = address;
+	asked->q.exists = user[0] != '?';
 	hash_request_fill(&asked->q, slice_of_str(user), user[0] == '?' ? NULL : SECRET, password);
 	return authenticator_submit(t.a, &asked->q);
 }
@@ -195,38 +197,148 @@ static void success_is_cached_for_an_hour(void **state)
 	done(&asked);
 }
 
-static void failing_address_delays_no_other(void **state)
+/* Wake the thread and wait for one answer of another address. */
+static void another_gets_in(const char *user)
 {
-	struct asked guesses[20], other, busy;
+	struct asked other;
+
+	assert_false(ask(&other, "other", B, user, SLICE("secret")));
+	await(&other);
+	assert_true(other.q.accepted);
+	done(&other);
+}
+
+static size_t answered_of(const struct asked *asked, size_t count)
+{
+	size_t answered = 0;
+
+	for (size_t i = 0; i < count; i++)
+		answered += asked[i].answered;
+	return answered;
+}
+
+static void guesses_of_a_user_from_an_address_are_delayed(void **state)
+{
+	struct asked guesses[20], busy;
+	char password[8];
 
 	(void)state;
 	occupy(&busy);
-	for (int i = 0; i < 20; i++)
-		assert_false(ask(&guesses[i], "guess", A, "anna", SLICE("guess")));
-	assert_false(ask(&other, "other", B, "bo", SLICE("secret")));
-	await(&other);
-	assert_true(other.q.accepted);
-	assert_true(t.count <= 3); /* the one that was running, one guess, then ours */
-	/* The guesser's second comes after 250 ms, and not before. */
-	assert_false(guesses[1].answered);
-	done(&other);
-	fake_now_ms += 249;
-	assert_false(ask(&other, "other", B, "carl", SLICE("secret")));
-	await(&other);
-	done(&other);
-	assert_false(guesses[1].answered);
-	fake_now_ms += 1;
-	await(&guesses[1]);
-	assert_false(guesses[2].answered);
-	for (int i = 2; i < 20; i++)
-		authenticator_cancel(t.a, &guesses[i].q);
-	await(&guesses[19]);
 	for (int i = 0; i < 20; i++) {
-		assert_true(guesses[i].answered);
+		(void)snprintf(password, sizeof(password), "guess%d", i);
+		guesses[i].answered = ask(&guesses[i], "guess", A, "anna", slice_of_str(password));
+		assert_int_equal(guesses[i].answered, i >= 16);
+		assert_int_equal(guesses[i].q.is_refused_busy, i >= 16);
+	}
+	another_gets_in("bo");
+	/* the one that was running, one guess, then ours */
+	assert_true(strcmp(t.answers[1], "other") == 0 || strcmp(t.answers[2], "other") == 0);
+	for (int i = 0; i < 10; i++)
+		await(&guesses[i]);
+	/* The eleventh comes after a second, and not before: any of those who wait. */
+	fake_now_ms += 999;
+	another_gets_in("carl");
+	assert_int_equal(answered_of(guesses + 10, 6), 0);
+	fake_now_ms += 1;
+	another_gets_in("dora");
+	another_gets_in("emil");
+	assert_int_equal(answered_of(guesses + 10, 6), 1);
+	for (int i = 10; i < 16; i++)
+		authenticator_cancel(t.a, &guesses[i].q);
+	for (int i = 0; i < 20; i++) {
+		await(&guesses[i]);
 		assert_false(guesses[i].q.accepted);
 		done(&guesses[i]);
 	}
+	await(&busy);
 	done(&busy);
+}
+
+static void a_wrong_password_is_hashed_once(void **state)
+{
+	struct asked asked;
+
+	(void)state;
+	assert_false(ask(&asked, "first", A, "anna", SLICE("wrong")));
+	await(&asked);
+	assert_false(asked.q.accepted);
+	done(&asked);
+	for (int i = 0; i < 100; i++) {
+		assert_true(ask(&asked, "again", A, "anna", SLICE("wrong")));
+		assert_false(asked.q.accepted || asked.q.is_refused_busy);
+		assert_null(asked.q.password);
+		done(&asked);
+	}
+	/* The user's password is changed to this one. */
+	asked.answered = false;
+	asked.q.exists = true;
+	hash_request_fill(&asked.q, SLICE("anna"), OPEN, SLICE("wrong"));
+	assert_false(authenticator_submit(t.a, &asked.q));
+	await(&asked);
+	done(&asked);
+}
+
+/* Each would learn whether its password is in the cache, which is as good as a hash. */
+static void those_who_leave_do_not_learn_what_is_in_the_cache(void **state)
+{
+	struct asked asked;
+	char password[16];
+
+	(void)state;
+	assert_false(ask(&asked, "in", B, "anna", SLICE("secret")));
+	await(&asked);
+	done(&asked);
+	for (int i = 0; i < 1000; i++) {
+		(void)snprintf(password, sizeof(password), "guess%d", i);
+		asked.answered = ask(&asked, "leaves", A, "anna", slice_of_str(password));
+		authenticator_cancel(t.a, &asked.q);
+		await(&asked);
+		done(&asked);
+		t.count = 0;
+	}
+	assert_false(ask(&asked, "right", A, "anna", SLICE("secret")));
+	authenticator_cancel(t.a, &asked.q);
+	await(&asked);
+	assert_false(asked.q.accepted);
+	done(&asked);
+	assert_true(ask(&asked, "elsewhere", B, "anna", SLICE("secret")));
+	done(&asked);
+}
+
+static bool prove(struct asked *asked, bool right)
+{
+	*asked = (struct asked){.name = "proof"};
+	asked->q.task.run = on_answer;
+	asked->q.executor = &t.loop.executor;
+	asked->q.address = A;
+	asked->q.exists = true;
+	asked->q.proof = right ? HASH_PROOF_RIGHT : HASH_PROOF_WRONG;
+	hash_request_fill(&asked->q, SLICE("anna"), NULL, SLICE_EMPTY);
+	return authenticator_submit(t.a, &asked->q);
+}
+
+static void proofs_wait_where_somebody_guesses(void **state)
+{
+	struct asked asked;
+
+	(void)state;
+	for (int i = 0; i < 10; i++) {
+		assert_true(prove(&asked, true));
+		assert_true(asked.q.accepted);
+		done(&asked);
+		assert_true(prove(&asked, false));
+		assert_false(asked.q.accepted);
+		done(&asked);
+	}
+	assert_false(prove(&asked, true));
+	fake_now_ms += 1000;
+	another_gets_in("bo");
+	await(&asked);
+	assert_true(asked.q.accepted);
+	done(&asked);
+	assert_int_equal(authenticator_forgive(t.a, SLICE("anna"), A), 1);
+	assert_true(prove(&asked, true));
+	done(&asked);
 }
 
 /* Those who waited while the first of them was hashed need no hash of their own. */
@@ -326,7 +438,12 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(passwords_are_accepted_or_refused, start, stop),
 	    cmocka_unit_test_setup_teardown(password_over_the_maximum_is_refused, start, stop),
 	    cmocka_unit_test_setup_teardown(success_is_cached_for_an_hour, start, stop),
-	    cmocka_unit_test_setup_teardown(failing_address_delays_no_other, start, stop),
+	    cmocka_unit_test_setup_teardown(guesses_of_a_user_from_an_address_are_delayed, start,
+	                                    stop),
+	    cmocka_unit_test_setup_teardown(a_wrong_password_is_hashed_once, start, stop),
+	    cmocka_unit_test_setup_teardown(those_who_leave_do_not_learn_what_is_in_the_cache,
+	                                    start, stop),
+	    cmocka_unit_test_setup_teardown(proofs_wait_where_somebody_guesses, start, stop),
 	    cmocka_unit_test_setup_teardown(many_clients_with_one_password_need_few_hashes, start,
 	                                    stop),
 	    cmocka_unit_test_setup_teardown(cancelled_request_is_not_hashed, start, stop),

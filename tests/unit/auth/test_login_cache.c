@@ -10,16 +10,45 @@
 #include "auth/login_cache.h"
 #include "base/hash.h"
 
+static void digest(const struct login_cache *cache, const char *user, const char *hash,
+                   const char *password, uint8_t out[LOGIN_CACHE_DIGEST])
+{
+	struct hash_request q = {.exists = true};
+
+	hash_request_fill(&q, slice_of_str(user), hash, slice_of_str(password));
+	login_cache_digest(cache, &q, out);
+	hash_request_fini(&q);
+}
+
+/* A locked user has no hash here. */
+static void digest_differs_when_an_entry_is_added_locked_or_changed(void **state)
+{
+	uint8_t digests[4][LOGIN_CACHE_DIGEST];
+	struct hash_request q = {0};
+	struct login_cache cache;
+
+	(void)state;
+	login_cache_init(&cache);
+	hash_request_fill(&q, SLICE("anna"), NULL, SLICE("secret"));
+	login_cache_digest(&cache, &q, digests[0]);
+	hash_request_fini(&q);
+	digest(&cache, "anna", NULL, "secret", digests[1]);
+	digest(&cache, "anna", "$6$one", "secret", digests[2]);
+	digest(&cache, "anna", "$6$two", "secret", digests[3]);
+	for (size_t i = 0; i < 4; i++) {
+		for (size_t j = 0; j < i; j++)
+			assert_memory_not_equal(digests[i], digests[j], LOGIN_CACHE_DIGEST);
+	}
+	login_cache_fini(&cache);
+}
+
 static void digest_differs_with_user_hash_password_and_key(void **state)
 {
 	static const struct {
-		struct slice user, hash, password;
+		const char *user, *hash, *password;
 	} rows[] = {
-	    {SLICE_INIT("ab"), SLICE_INIT("c"), SLICE_INIT("d")},
-	    {SLICE_INIT("a"), SLICE_INIT("bc"), SLICE_INIT("d")},
-	    {SLICE_INIT("ab"), SLICE_INIT("cd"), SLICE_INIT("")},
-	    {SLICE_INIT(""), SLICE_INIT("abcd"), SLICE_INIT("")},
-	    {SLICE_INIT("ab"), SLICE_INIT("c"), SLICE_INIT("e")},
+	    {"ab", "c", "d"}, {"a", "bc", "d"}, {"ab", "cd", ""},
+	    {"", "abcd", ""}, {"ab", "c", "e"},
 	};
 	uint8_t digests[5][LOGIN_CACHE_DIGEST], other[LOGIN_CACHE_DIGEST];
 	struct login_cache cache, another;
@@ -28,12 +57,11 @@ static void digest_differs_with_user_hash_password_and_key(void **state)
 	login_cache_init(&cache);
 	login_cache_init(&another);
 	for (size_t i = 0; i < 5; i++) {
-		login_cache_digest(&cache, rows[i].user, rows[i].hash, rows[i].password,
-		                   digests[i]);
+		digest(&cache, rows[i].user, rows[i].hash, rows[i].password, digests[i]);
 		for (size_t j = 0; j < i; j++)
 			assert_memory_not_equal(digests[i], digests[j], LOGIN_CACHE_DIGEST);
 	}
-	login_cache_digest(&another, rows[0].user, rows[0].hash, rows[0].password, other);
+	digest(&another, rows[0].user, rows[0].hash, rows[0].password, other);
 	assert_memory_not_equal(digests[0], other, LOGIN_CACHE_DIGEST);
 	login_cache_fini(&another);
 	login_cache_fini(&cache);
@@ -68,6 +96,7 @@ static void cache_drops_old_and_surplus_entries(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(digest_differs_when_an_entry_is_added_locked_or_changed),
 	    cmocka_unit_test(digest_differs_with_user_hash_password_and_key),
 	    cmocka_unit_test(cache_drops_old_and_surplus_entries),
 	};

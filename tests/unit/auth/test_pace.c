@@ -252,6 +252,7 @@ static bool ask(struct asked *asked, const char *address, const char *user, stru
 	asked->q.task.run = on_answer;
 	asked->q.executor = &t.loop.executor;
 	asked->q.address = slice_of_str(address);
+	asked->q.exists = password_file_find(t.users, slice_of_str(user)) != NULL;
 	hash_request_fill(&asked->q, slice_of_str(user), hash_of(slice_of_str(user)), password);
 	if (t.waits == asked) {
 		t.password = asked->q.password;
@@ -367,22 +368,56 @@ static void success_is_answered_at_once(void **state)
 	}
 }
 
-/* The delay of an address begins with the answer, which tells nothing. */
-static void delay_of_an_address_begins_with_the_answer(void **state)
+/* The delay begins with the answer, which tells nothing, and is the same for every name. */
+static void delay_begins_with_the_answer(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
-		uint64_t begin_ms = fake_now_ms;
+		const char *address = failures[i].name, *user = failures[i].user;
 		struct asked asked, again;
+		char guess[8];
+		uint64_t begin_ms;
 
-		assert_false(ask(&asked, failures[i].name, failures[i].user, failures[i].password));
-		assert_false(ask(&again, failures[i].name, "eve", SLICE("x")));
+		for (unsigned k = 0; k < 9; k++) {
+			(void)snprintf(guess, sizeof(guess), "%u", k);
+			assert_false(ask(&asked, address, user, slice_of_str(guess)));
+			await(&asked);
+			hash_request_fini(&asked.q);
+		}
+		begin_ms = fake_now_ms;
+		assert_false(ask(&asked, address, user, failures[i].password));
+		await(&asked);
+		assert_false(ask(&again, address, user, SLICE("x")));
 		await(&again);
-		if (again.answered_ms - begin_ms != 2 * FAILURE_MS + 250)
-			fail_msg("%s: %d ms", failures[i].name,
-			         (int)(again.answered_ms - begin_ms));
+		if (again.answered_ms - begin_ms != 2 * FAILURE_MS + 1000)
+			fail_msg("%s: %d ms", address, (int)(again.answered_ms - begin_ms));
 		hash_request_fini(&asked.q);
 		hash_request_fini(&again.q);
+	}
+}
+
+/* A password that is known to be wrong costs no hash, and is refused no sooner than one that is
+ * not. */
+static void known_failures_take_the_same_time(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
+		struct asked asked;
+		unsigned hashes;
+
+		assert_false(ask(&asked, failures[i].name, failures[i].user, failures[i].password));
+		await(&asked);
+		hash_request_fini(&asked.q);
+		hashes = t.hashes;
+		for (unsigned k = 0; k < 20; k++) {
+			assert_true(
+			    ask(&asked, failures[i].name, failures[i].user, failures[i].password));
+			assert_false(asked.q.accepted);
+			if (asked.q.refuse_at_ms - fake_now_ms != FAILURE_MS)
+				fail_msg("%s", failures[i].name);
+			hash_request_fini(&asked.q);
+		}
+		assert_int_equal(t.hashes, hashes);
 	}
 }
 
@@ -458,8 +493,8 @@ int main(void)
 	    cmocka_unit_test(kinds_beyond_the_maximum_are_ignored),
 	    cmocka_unit_test_setup_teardown(all_failures_take_the_same_time, start, stop),
 	    cmocka_unit_test_setup_teardown(success_is_answered_at_once, start, stop),
-	    cmocka_unit_test_setup_teardown(delay_of_an_address_begins_with_the_answer, start,
-	                                    stop),
+	    cmocka_unit_test_setup_teardown(delay_begins_with_the_answer, start, stop),
+	    cmocka_unit_test_setup_teardown(known_failures_take_the_same_time, start, stop),
 	    cmocka_unit_test_setup_teardown(new_password_file_changes_the_time_of_failures, start,
 	                                    stop),
 	    cmocka_unit_test_setup_teardown(stop_ends_the_wait_of_failures, start, stop),
