@@ -1,0 +1,180 @@
+"""Who guesses passwords is held back, and nobody else at the same address: neither old devices nor neighbours."""
+
+import contextlib
+import os
+import signal
+import socket
+import threading
+import time
+
+import mqtt
+import pytest
+from broker_fixture import ROOT
+from wire import Wire, fresh_address
+
+CTL = os.environ.get("VAKT_CTL", str(ROOT / "build/tools/broker-ctl"))
+BAD = {4: 4, 5: 0x86}
+BUSY = {4: 3, 5: 0x89}
+FREE = 10
+
+
+@pytest.fixture(scope="module")
+def broker(new_broker):
+    broker = new_broker(users={"anna": ["all"], "bo": ["all"], "locked": ["all"]})
+    broker.config["listeners"].append({"bind": f"unix:{broker.directory}/socket"})
+    broker.config["control"] = {"socket": "control.sock"}
+    broker.write()
+    broker.passwd("lock", "locked")
+    with broker:
+        yield broker
+
+
+def reload(broker):
+    mark = broker.mark()
+    broker.process.signal(signal.SIGHUP)
+    broker.wait_log("reloaded", mark)
+
+
+def fail(broker, user="anna", password="wrong", version=5, **options):
+    Wire(broker, version, user=user, password=password, expect=BAD[version], **options).expect_close()
+
+
+def guess_until_delayed(broker, user="anna", **options):
+    for number in range(FREE):
+        fail(broker, user, f"guess {number}", **options)
+
+
+def time_of_login(broker, **options):
+    began = time.monotonic()
+    with Wire(broker, **options) as client:
+        client.settle()
+    return time.monotonic() - began
+
+
+@contextlib.contextmanager
+def stale_devices(broker, count, **options):
+    """Devices with old passwords that log in again as soon as they are refused."""
+    stop, refused = threading.Event(), [0] * count
+
+    def run(number):
+        while not stop.is_set():
+            fail(broker, password=f"old password {number}", **options)
+            refused[number] += 1
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield refused
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+@pytest.mark.parametrize("socket_kind", ["tcp", "unix"])
+def test_eight_old_devices_do_not_lock_out_the_right_one(new_broker, socket_kind):
+    """The same user at the same address: those with an old password cost a hash each, once."""
+    broker = new_broker(users={"anna": ["all"], "bo": ["all"]})
+    broker.config["listeners"].append({"bind": f"unix:{broker.directory}/socket"})
+    broker.write()
+    where = {"listener": 1} if socket_kind == "unix" else {"source": "127.0.0.1"}
+    with broker, stale_devices(broker, 8, **where) as refused:
+        for user in ("anna", "bo"):
+            assert time_of_login(broker, user=user, **where) < 10
+        deadline = time.monotonic() + 60
+        while min(refused) < 5 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert min(refused) >= 5
+        assert time_of_login(broker, **where) < 10
+        assert broker.logged("logins-delayed") == []
+
+
+def test_a_password_that_becomes_right_is_asked_anew(broker):
+    """The entry is changed, unlocked or added."""
+    address = fresh_address()
+    for _ in range(2):
+        fail(broker, "bo", "the new one", source=address)
+        fail(broker, "locked", broker.password("locked"), source=address)
+        fail(broker, "later", broker.password("later"), source=address)
+    broker.passwd("set", "bo", "--stdin", stdin="the new one\n")
+    broker.passwd("unlock", "locked")
+    broker.add_user("later", ["all"])
+    reload(broker)
+    Wire(broker, user="bo", password="the new one", source=address).close()
+    Wire(broker, user="locked", source=address).close()
+    Wire(broker, user="later", source=address).close()
+    broker.passwd("set", "bo", "--stdin", stdin=broker.password("bo") + "\n")
+    broker.passwd("lock", "locked")
+    reload(broker)
+    fail(broker, "bo", "the new one", source=address)
+    fail(broker, "locked", broker.password("locked"), source=address)
+
+
+def test_only_this_user_waits_at_this_address(broker):
+    address = fresh_address()
+    mark = broker.mark()
+    guess_until_delayed(broker, source=address)
+    said = broker.wait_log("logins-delayed", mark)
+    assert (said["user"], said["address"], said["whose"]) == ("anna", address, "this user")
+    waits = Wire(broker, connect=False, source=address)
+    began = time.monotonic()
+    waits.send(mqtt.connect(5, "waits", user="anna", password=broker.password("anna")))
+    assert time_of_login(broker, user="bo", source=address) < 3
+    assert time_of_login(broker, source=fresh_address()) < 3
+    assert waits.expect(mqtt.CONNACK).reason == 0
+    assert time.monotonic() - began >= 0.5
+    waits.close()
+
+
+def test_names_that_do_not_exist_are_one(broker, version):
+    address = fresh_address()
+    mark = broker.mark()
+    for number in range(FREE):
+        fail(broker, f"nobody-{version}-{number}", version=version, source=address)
+    assert broker.wait_log("logins-delayed", mark)["whose"].startswith("names that no user has")
+    began = time.monotonic()
+    fail(broker, f"nobody-{version}", version=version, source=address)
+    assert time.monotonic() - began >= 0.5
+    assert time_of_login(broker, source=address) < 3
+
+
+def test_sixteen_wait(broker, version):
+    """More are told to come back: 0x89, in 3.1.1 code 3. Those who wait have their turns."""
+    address = fresh_address()
+    guess_until_delayed(broker, version=version, source=address)
+    clients = []
+    for number in range(24):
+        client = Wire(broker, version, connect=False, source=address)
+        client.send(mqtt.connect(version, f"crowd-{number}", user="anna", password=f"another guess {number}"))
+        clients.append(client)
+    refused = clients[-1].expect(mqtt.CONNACK)
+    assert refused.reason == BUSY[version]
+    if version == 5:
+        assert "try again later" in refused.props["reason_string"]
+    for client in clients:
+        client.kill()
+    mark = broker.mark()
+    assert time_of_login(broker, version=version, source=address) < 60
+    assert broker.wait_log("client-connected", mark)["user"] == "anna"
+
+
+@pytest.mark.parametrize("count", [50, pytest.param(1000, marks=pytest.mark.full)])
+def test_those_who_leave_learn_nothing(broker, count):
+    """Each connection tries one password, and leaves before its answer: what they could learn is whether it is in the
+    cache of successes, where the right one is."""
+    address = fresh_address()
+    Wire(broker).close()
+    mark = broker.mark()
+    for number in range(count):
+        client = Wire(broker, connect=False, source=address)
+        client.send(mqtt.connect(5, "leaves", user="anna", password=f"guess {number}"))
+        client.stream.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):
+            while client.stream.recv(4096):
+                pass
+        client.kill()
+    assert broker.wait_log("logins-delayed", mark)["address"] == address
+    assert time_of_login(broker, source=fresh_address()) < 3
+    for number in range(2):  # a password in the cache is no exception
+        fail(broker, password=f"a last guess {number}", source=address)
+    assert time_of_login(broker, source=address) >= 1
