@@ -10,11 +10,30 @@
 
 #define FILL ".\\\" fill: "
 
+static bool is_word(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* A line may end after a hyphen, but not after this one. */
+static void put_unbroken(const char *text)
+{
+	bool macro = false;
+
+	for (const char *c = text; *c != '\0'; c++) {
+		if (c == text || c[-1] == '\n')
+			macro = *c == '.';
+		if (!macro && *c == '-' && c > text && is_word(c[-1]) && is_word(c[1]))
+			putchar('\\');
+		putchar(*c);
+	}
+}
+
 static int put_options(void)
 {
 	char *text = conf_manual();
 
-	fputs(text, stdout);
+	put_unbroken(text);
 	free(text);
 	return 0;
 }

@@ -98,7 +98,7 @@ static const struct {
 #include "admin/commands.def"
 };
 
-static bool is_given(const struct ctl_options *o, enum ctl_option option)
+static bool is_given(const struct ctl_options *o, size_t option)
 {
 	return (o->given & 1U << option) != 0;
 }
