@@ -344,6 +344,56 @@ static void check_collision(const struct conf_check *c, size_t listener)
 	}
 }
 
+static uint64_t largest_packet(const struct conf *conf)
+{
+	uint64_t largest = 0;
+
+	for (size_t i = 0; i < conf->listener_count; i++) {
+		if (conf->listeners[i].limits.max_packet_size > largest)
+			largest = conf->listeners[i].limits.max_packet_size;
+	}
+	return largest;
+}
+
+/* A message is in memory up to three times (what was read of its packet, itself, what a reader has
+ * not taken yet), and above three quarters of the memory shares count. */
+static void check_memory(const struct conf_check *c)
+{
+	const struct yaml_node *limits = yaml_get(c->root, "limits");
+	const struct conf_shared_limits *shared = &c->conf->shared;
+	uint64_t largest = largest_packet(c->conf);
+	const struct {
+		const char *key;
+		uint64_t bytes;
+		unsigned times;
+		const char *text;
+	} sizes[] = {
+	    {"memory", shared->memory_bytes, 4,
+	     "memory is less than four times max_packet_size: a message that large may never "
+	     "pass, whatever else there is; raise it, or lower max_packet_size"},
+	    {"memory_per_user",
+	     shared->memory_bytes == 0 && shared->memory_per_user != CONF_SHARE_AUTO
+	         ? shared->memory_per_user
+	         : 0,
+	     2,
+	     "memory_per_user is less than two times max_packet_size, and without a limit of "
+	     "memory it always counts: a message that large may never pass; raise it, or lower "
+	     "max_packet_size"},
+	    {"retained_bytes", shared->retained_bytes, 1,
+	     "retained_bytes is less than max_packet_size: a retained message that large is "
+	     "refused, whatever else is retained; raise it, or lower max_packet_size"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		const struct yaml_node *node = yaml_get(limits, sizes[i].key);
+
+		if (node != NULL && sizes[i].bytes != 0 &&
+		    sizes[i].bytes / sizes[i].times < largest)
+			errors_warn(c->errors, c->name, node->line, node->column, "%s",
+			            sizes[i].text);
+	}
+}
+
 #define STORE_BYTES_MIN ((uint64_t)1 << 20)
 
 /* What is said about a store that there is none. A directory that is switched off in so many words
@@ -352,16 +402,12 @@ static void check_persistence(const struct conf_check *c)
 {
 	const struct yaml_node *node = yaml_get(c->root, "persistence");
 	const struct yaml_node *size = yaml_get(node, "max_size");
-	uint64_t max_bytes = c->conf->persistence_max_bytes, largest = 0;
+	uint64_t max_bytes = c->conf->persistence_max_bytes;
 
-	for (size_t i = 0; i < c->conf->listener_count; i++) {
-		if (c->conf->listeners[i].limits.max_packet_size > largest)
-			largest = c->conf->listeners[i].limits.max_packet_size;
-	}
 	if (max_bytes != 0 && max_bytes < STORE_BYTES_MIN)
 		errors_add(c->errors, c->name, size->line, size->column,
 		           "max_size is too small for any store: 1M at least, or 0 for no limit");
-	else if (max_bytes != 0 && size != NULL && max_bytes / 4 < largest)
+	else if (max_bytes != 0 && size != NULL && max_bytes / 4 < largest_packet(c->conf))
 		errors_warn(c->errors, c->name, size->line, size->column,
 		            "max_size is less than four times limits.max_packet_size: a message "
 		            "that large may wait for space forever and delay others; raise it, or "
@@ -394,6 +440,7 @@ void conf_check(const struct conf *conf, const char *name, const struct yaml_nod
 
 	check_persistence(&c);
 	check_limits(&c);
+	check_memory(&c);
 	for (size_t i = 0; i < conf->listener_count; i++) {
 		if (conf->listeners[i].bind == NULL) /* reported already */
 			continue;

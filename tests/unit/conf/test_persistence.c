@@ -1,6 +1,7 @@
 /* persistence: what no row of test_keys can say: topics in their order, the warning that there is
  * no store, and the directory itself. */
 #include <errno.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -121,6 +122,41 @@ static void persistence_mistakes_have_place_and_remedy(void **state)
 	}
 }
 
+/* One message of the largest size passes where nothing else is, or the owner is told. */
+static void sizes_that_no_large_message_passes_are_told(void **state)
+{
+	static const struct {
+		const char *name, *limits, *want;
+	} rows[] = {
+	    {"memory", "{max_packet_size: 30M, queue_bytes: 30M, memory: 119M}",
+	     "memory is less than four times"},
+	    {"memory is enough", "{max_packet_size: 30M, queue_bytes: 30M, memory: 120M}", NULL},
+	    {"default packets", "{memory: 7M}", "memory is less than four times"},
+	    {"share", "{memory: 0, memory_per_user: 3M}", "memory_per_user is less than two times"},
+	    {"share is enough", "{memory: 0, memory_per_user: 4M}", NULL},
+	    {"share of a bounded memory", "{memory: 64M, memory_per_user: 1M}", NULL},
+	    {"no limits", "{memory: 0, memory_per_user: 0, max_packet_size: 256M, queue_bytes: 1G}",
+	     NULL},
+	    {"retained", "{retained_bytes: 1M}", "retained_bytes is less than max_packet_size"},
+	    {"retained is enough", "{retained_bytes: 2M}", NULL},
+	    {"defaults", "{max_packet_size: 256M, queue_bytes: 256M}", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		char text[256], *wrong;
+
+		(void)snprintf(text, sizeof(text), "listeners: [{bind: unix:s}]\nlimits: %s\n",
+		               rows[i].limits);
+		wrong = errors_of("broker.yaml", slice_of_str(text));
+		if (rows[i].want == NULL)
+			assert_text(rows[i].name, wrong, "");
+		else if (strstr(wrong, "warning: ") == NULL || strstr(wrong, rows[i].want) == NULL)
+			fail_msg("%s: %s", rows[i].name, wrong);
+		free(wrong);
+	}
+}
+
 static void expect_directory(const char *path, int rc, const char *want)
 {
 	struct errors e = {0};
@@ -183,6 +219,7 @@ int main(void)
 	    cmocka_unit_test(durability_topics_keep_their_order),
 	    cmocka_unit_test(durability_filters_are_valid_or_refused),
 	    cmocka_unit_test(persistence_mistakes_have_place_and_remedy),
+	    cmocka_unit_test(sizes_that_no_large_message_passes_are_told),
 	    cmocka_unit_test(directory_of_somebody_else_is_refused),
 	};
 
