@@ -375,16 +375,19 @@ static void do_stall(struct environment *t, const struct step *s)
 	if (!is_up(p) || p->client->scram != NULL)
 		return;
 	COVER(&t->model, STALLED);
+	p->hindered = true;
 	client_stall(p->client, !p->client->stalled);
 }
 
 static void do_slow(struct environment *t, const struct step *s)
 {
-	struct client *c = actor_of(t, s)->client;
+	struct actor *p = actor_of(t, s);
+	struct client *c = p->client;
 
-	if (!is_up(actor_of(t, s)))
+	if (!is_up(p))
 		return;
 	COVER(&t->model, SLOW);
+	p->hindered = true;
 	c->slow = !c->slow;
 	if (!c->slow)
 		client_catch_up(c, c->unacked_count);

@@ -12,13 +12,41 @@
 
 /* --- quiet --- */
 
+static bool has_keep_alive(const struct actor *p)
+{
+	return p->link == LINK_UP && !p->must_close && p->options.keep_alive_s > 0;
+}
+
+static void ping(struct environment *t, struct actor *p)
+{
+	t->coverage->sent[PACKET_PINGREQ]++;
+	p->asked++;
+	client_ping(p->client);
+}
+
+/* Clients that have a keep alive ping, in different milliseconds: the end of one may make another
+ * one acknowledge a will. */
+static void ping_apart(struct environment *t)
+{
+	struct actor *p;
+
+	for (p = t->model.actors; p < t->model.actors + t->model.actors_count; p++) {
+		if (!has_keep_alive(p))
+			continue;
+		t->world->now_ms++;
+		model_time(&t->model);
+		ping(t, p);
+		environment_settle(t);
+	}
+}
+
 /* There is space again: the broker sees it within a second. */
-static void make_space(struct environment *t)
+static bool make_space(struct environment *t)
 {
 	struct world *w = t->world;
 
 	if (w->image == NULL || !store_image_is_bound(w->image))
-		return;
+		return false;
 	store_image_bound(w->image, 0, 0);
 	t->space_since = t->model.tick;
 	COVER(&t->model, STORE_LOW_SPACE);
@@ -27,19 +55,24 @@ static void make_space(struct environment *t)
 	model_note_packets(&t->model);
 	w->now_ms += 1000;
 	model_time(&t->model);
+	return true;
 }
 
 void environment_settle(struct environment *t)
 {
+	bool low;
+
 	t->world->frozen = 0;
 	world_run(t->world);
-	make_space(t);
+	low = make_space(t);
 	world_run(t->world);
 	if (model_ends_skipped(&t->model))
 		world_run(t->world);
 	model_quiet(&t->model);
 	if (t->model.committed > t->space_since) /* the broker looked, too */
 		t->model.low = false;
+	if (low) /* the broker may not have read some of them meanwhile: that does not count */
+		ping_apart(t);
 }
 
 void environment_catch_up(struct environment *t)
@@ -221,20 +254,7 @@ void environment_advance(struct environment *t, const struct step *s)
 
 #define PAUSE_MAX_MS 30000
 
-static bool has_keep_alive(const struct actor *p)
-{
-	return p->link == LINK_UP && !p->must_close && p->options.keep_alive_s > 0;
-}
-
-static void ping(struct environment *t, struct actor *p)
-{
-	t->coverage->sent[PACKET_PINGREQ]++;
-	p->asked++;
-	client_ping(p->client);
-}
-
-/* Clients that have a keep alive ping meanwhile, which keeps them connected, and again after it, in
- * different milliseconds: the end of one may make another one acknowledge a will. */
+/* Clients that have a keep alive ping meanwhile, which keeps them connected, and again after it. */
 void environment_pause(struct environment *t, const struct step *s)
 {
 	struct actor *p;
@@ -249,14 +269,7 @@ void environment_pause(struct environment *t, const struct step *s)
 	model_pause(&t->model);
 	world_resume_threads(t->world);
 	environment_settle(t);
-	for (p = t->model.actors; p < t->model.actors + t->model.actors_count; p++) {
-		if (!has_keep_alive(p))
-			continue;
-		t->world->now_ms++;
-		model_time(&t->model);
-		ping(t, p);
-		environment_settle(t);
-	}
+	ping_apart(t);
 }
 
 void environment_freeze(struct environment *t, const struct step *s)

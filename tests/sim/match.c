@@ -18,14 +18,23 @@ enum certainty match_in_force(const struct sub *sub, const struct pub *pub)
 	return UNKNOWN;
 }
 
-void match_find(const struct actor *p, const struct pub *pub, struct matches *out)
+/* Nothing is added after an UNSUBACK; what was sent on an earlier connection comes again.
+ * [MQTT-3.10.4-2] */
+static bool is_cut(const struct sub *sub, bool cuts, const struct received *r)
+{
+	return cuts && r != NULL && !r->dup && sub->gone != NEVER && sub->gone > sub->unsubscribed;
+}
+
+void match_find(const struct actor *p, const struct pub *pub, const struct received *r,
+                struct matches *out)
 {
 	out->certain_count = out->possible_count = 0;
 	for (size_t i = 0; i < p->sub_count; i++) {
 		const struct sub *sub = p->subs[i];
 		enum certainty in = match_in_force(sub, pub);
 
-		if (in == NO || sub->shared || !filter_takes(sub->match, pub->topic))
+		if (in == NO || sub->shared || is_cut(sub, sub->cuts_live, r) ||
+		    !filter_takes(sub->match, pub->topic))
 			continue;
 		if (sub->with.no_local && match_is_own(p, pub)) {
 			COVER(p->model, NO_LOCAL);
@@ -112,7 +121,7 @@ bool match_looks_live(const struct actor *p, const struct pub *pub, const struct
 	struct matches all;
 	unsigned bits = 0, taken;
 
-	match_find(p, pub, &all);
+	match_find(p, pub, r, &all);
 	taken = all.certain_count;
 	for (unsigned i = 0; i < all.certain_count; i++)
 		look_add(&certain, all.certain[i], pub, v5);
@@ -222,8 +231,8 @@ unsigned match_replays(const struct actor *p, const struct pub *pub, const struc
 		const struct sub *sub = p->subs[i];
 		struct look look = {0};
 
-		if (!is_replayed(p, sub, r, anew) || sub->asked > pub->retained_until ||
-		    !filter_takes(sub->match, pub->topic))
+		if (!is_replayed(p, sub, r, anew) || is_cut(sub, sub->cuts_replay, r) ||
+		    sub->asked > pub->retained_until || !filter_takes(sub->match, pub->topic))
 			continue;
 		look_add(&look, sub, pub, p->client->version == MQTT_5_0);
 		look.retain = true;

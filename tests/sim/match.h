@@ -13,8 +13,9 @@ struct matches {
 
 /* Was it in force while the publication was in flight? */
 enum certainty match_in_force(const struct sub *sub, const struct pub *pub);
-/* Of the subscriptions that are not shared. */
-void match_find(const struct actor *p, const struct pub *pub, struct matches *out);
+/* Of the subscriptions that are not shared. r NULL: whatever it looks like. */
+void match_find(const struct actor *p, const struct pub *pub, const struct received *r,
+                struct matches *out);
 bool match_is_own(const struct actor *p, const struct pub *pub);
 /* Does the delivery correspond to some choice of them, with all certain ones? */
 bool match_looks_live(const struct actor *p, const struct pub *pub, const struct received *r);

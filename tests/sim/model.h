@@ -31,11 +31,14 @@ struct sub {
 	bool shared;
 	struct subscribe_request with;
 	uint16_t packet_id;
-	uint64_t asked, asked_ms;      /* SUBSCRIBE sent */
-	uint64_t granted;              /* SUBACK received */
-	uint64_t ended, gone;          /* its end was requested, is certainly done */
-	uint16_t unsubscribe_id;       /* of the last UNSUBSCRIBE for it */
-	uint64_t unsubscribed;         /* when that was sent */
+	uint64_t asked, asked_ms; /* SUBSCRIBE sent */
+	uint64_t granted;         /* SUBACK received */
+	uint64_t ended, gone;     /* its end was requested, is certainly done */
+	uint16_t unsubscribe_id;  /* of the last UNSUBSCRIBE for it */
+	uint64_t unsubscribed;    /* when that was sent */
+	/* At that time nothing but live messages, or nothing at all, waited for this client: after
+	 * the UNSUBACK nothing more comes, replayed or live. */
+	bool cuts_replay, cuts_live;
 	const struct sub *replaced_by; /* requested, not granted yet */
 	enum certainty was_new;
 	bool refused;
@@ -127,7 +130,10 @@ struct actor {
 	 * may have ended the connection for that. NEVER: it has not. */
 	size_t waiting_bytes;
 	uint64_t skipped_ms;
-	unsigned asked;                  /* SUBSCRIBE, UNSUBSCRIBE and PINGREQ not answered */
+	unsigned asked; /* SUBSCRIBE, UNSUBSCRIBE and PINGREQ not answered */
+	/* Since the last quiet point: it may not have read or acknowledged at once, or its session
+	 * had messages for it before; it has subscribed. */
+	bool hindered, subscribed;
 	struct pub *will, *pending_will; /* of this connection; one that waits for its delay */
 	unsigned orders;
 	/* The newest that arrived, by publisher, published QoS, effective QoS, durability */

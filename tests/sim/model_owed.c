@@ -85,7 +85,7 @@ static void check_debt(struct actor *p, struct pub *pub)
 
 	if (p->exists != YES)
 		return;
-	match_find(p, pub, &all);
+	match_find(p, pub, NULL, &all);
 	if (all.certain_count == 0)
 		return;
 	if (all.certain_count > 1)

@@ -158,6 +158,7 @@ void model_calls(struct actor *p, const struct connect_options *options, uint8_t
 	p->must_close = p->login_unauthorized = false;
 	p->given_seen = 0;
 	p->asked = 0;
+	p->hindered = true;
 	model_forget_waiting(p);
 	p->will = will_of(p, options);
 	if (options->keep)
@@ -566,6 +567,9 @@ static void quiet_actor(struct actor *p)
 	}
 	subs_bury(p);
 	p->leaving = false;
+	p->hindered =
+	    c->stalled || c->slow || c->unacked_count > 0 || p->options.receive_maximum != 0;
+	p->subscribed = false;
 }
 
 void model_note_packets(struct model *m)

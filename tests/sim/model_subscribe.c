@@ -70,6 +70,8 @@ static void end_sub(struct actor *p, const char *filter, uint16_t packet_id)
 		sub->replaced_by = NULL;
 		sub->unsubscribe_id = packet_id;
 		sub->unsubscribed = p->model->tick;
+		sub->cuts_replay = !p->hindered && !p->model->world->durable;
+		sub->cuts_live = sub->cuts_replay && !p->subscribed;
 	}
 }
 
@@ -108,6 +110,7 @@ void model_subscribes(struct actor *p, uint16_t packet_id, const struct subscrib
 {
 	p->model->tick++;
 	p->asked++;
+	p->subscribed = true;
 	for (size_t i = 0; i < count; i++) {
 		enum certainty before = has_sub(p, requests[i].filter);
 		struct sub *sub = sub_new(p, &requests[i]);
@@ -210,6 +213,8 @@ static void on_unsuback(struct actor *p, const struct answer *a)
 		if (sub->unsubscribe_id == a->packet_id && sub->gone == NEVER &&
 		    sub->unsubscribed >= p->called)
 			sub->gone = p->model->tick;
+		if (sub->gone == p->model->tick && sub->cuts_replay)
+			COVER(p->model, UNSUBSCRIBED);
 	}
 }
 

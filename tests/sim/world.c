@@ -37,8 +37,6 @@
 #include "session/session.h"
 #include "tree/topic_owners.h"
 
-/* In a quarter of all worlds, work that is done in slices is done in small ones. */
-#define SMALL_TURN          32
 #define STOP_ROUNDS         200
 #define JOURNAL_INTERVAL_MS 1000
 
@@ -129,9 +127,20 @@ static struct config_snapshot *make_snapshot(const struct world_settings *s,
 	return config_load_parts(conf, make_identities(s, conf), acl, before);
 }
 
+/* In a third of all worlds, work that is done in slices is done in small ones: the budget of a
+ * turn, or 0. */
+static unsigned small_turn_of(const struct world *w)
+{
+	static const unsigned steps[] = {16, 32, 128};
+	uint64_t chance = w->seed;
+	uint64_t drawn = chance_below(&chance, 9);
+
+	return drawn < 3 ? steps[drawn] : 0;
+}
+
 bool world_has_small_slices(const struct world *w)
 {
-	return w->seed % 4 == 0;
+	return small_turn_of(w) != 0;
 }
 
 static void start_broker(struct world *w, struct config_snapshot *snapshot, bool hashes)
@@ -146,7 +155,7 @@ static void start_broker(struct world *w, struct config_snapshot *snapshot, bool
 	                        : journal_memory_new();
 	w->server = workers_new(snapshot, w->workers, w->journal);
 	for (unsigned i = 0; i < w->workers && world_has_small_slices(w); i++)
-		w->server->workers[i]->turn_steps = SMALL_TURN;
+		w->server->workers[i]->turn_steps = small_turn_of(w);
 	for (unsigned i = 0; i < w->workers && w->attaches_later; i++)
 		w->server->workers[i]->sessions->attach = attach_later;
 	if (hashes)
