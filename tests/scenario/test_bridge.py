@@ -31,13 +31,13 @@ class Neighbour:
     """A mosquitto that bridges `home/#` in both directions; its own clients connect without TLS on the loopback
     interface."""
 
-    def __init__(self, directory, broker, kind):
+    def __init__(self, directory, broker, kind, qos=1):
         self.port = free_port()
         port = broker.addresses[0][1]
         (directory / "mosquitto.conf").write_text("\n".join([
             f"listener {self.port} 127.0.0.1", "allow_anonymous true", "log_type all",
             f"user {getpass.getuser()}",
-            "connection house", f"address 127.0.0.1:{port}", "topic home/# both 1", f"remote_clientid neighbour-{kind}",
+            "connection house", f"address 127.0.0.1:{port}", f"topic home/# both {qos}", f"remote_clientid neighbour-{kind}",
             "remote_username other-house", f"remote_password {broker.password('other-house')}",
             f"bridge_cafile {broker.pki.path('ca.crt')}", "restart_timeout 1", "notifications true", *KINDS[kind], ""]))
         self.process = LineProcess([MOSQUITTO, "-c", str(directory / "mosquitto.conf")], stdin=subprocess.DEVNULL)

@@ -51,18 +51,19 @@ def test_mqttjs_sends_all_at_once(broker, topic, qos):
         assert named(broker, mark) in ([], [(f"js-{qos}", "limits.receive_maximum")])  # it may be read faster than it sends
 
 
-def test_mosquitto_bridges_a_burst(broker, topic, tmp_path):
+@pytest.mark.parametrize("qos", [1, 2])
+def test_mosquitto_bridges_a_burst(broker, topic, tmp_path, qos):
     """A bridge with MQTT 5 that was offline has all of it to send at once."""
     topic = topic.replace("t/", "home/")
     mark = broker.mark()
-    bridge = Neighbour(tmp_path, broker, "5.0")
+    bridge = Neighbour(tmp_path, broker, "5.0", qos)
     try:
         broker.wait_log("client-connected", mark, client_id="neighbour-5.0")
         bridge.process.wait_line("Received SUBACK")
         with Wire(broker) as sub:
-            sub.subscribe(topic, qos=1)
+            sub.subscribe(topic, qos=qos)
             lines = "".join(f"{number}\n" for number in range(MESSAGES))
-            subprocess.run(["mosquitto_pub", "-p", str(bridge.port), "-t", topic, "-q", "1", "-l"], input=lines, text=True,
+            subprocess.run(["mosquitto_pub", "-p", str(bridge.port), "-t", topic, "-q", str(qos), "-l"], input=lines, text=True,
                            check=True, timeout=TIMEOUT_S)
             assert sorted(map(int, texts(sub, MESSAGES))) == list(range(MESSAGES))
         assert "neighbour-5.0" not in [line["client_id"] for line in broker.logged("client-disconnected", mark)]

@@ -64,6 +64,34 @@ def test_pause_disconnects_nobody(broker, paused, topic, version):
         client.close()
 
 
+def test_rate_limit_after_a_pause(new_broker, version):
+    """What waited is read with the usual burst, then at the rate: nobody is disconnected, nothing is lost."""
+    rate, count = 50, 250
+    with new_broker(config={"limits": {"message_rate": rate}}) as broker, Wire(broker) as reader:
+        reader.subscribe("rate/#")
+        senders = [Wire(broker, version, client_id=f"sender-{number}", keep_alive=4) for number in range(3)]
+        broker.process.signal(signal.SIGSTOP)
+        for sender in senders:
+            sender.send(b"".join(mqtt.publish(version, f"rate/{sender.client_id}", b"%d" % n, qos=n % 2, packet_id=n if n % 2 else 0)
+                                 for n in range(1, count + 1)))
+        time.sleep(PAUSE_S)
+        broker.process.signal(signal.SIGCONT)
+        started = time.monotonic()
+        got = [reader.message() for _ in range(count * len(senders))]
+        assert time.monotonic() - started >= (count - 3 * rate) / rate - 0.3
+        for sender in senders:
+            for n in range(1, count + 1, 2):
+                sender.expect(mqtt.PUBACK, n)
+            sender.settle()
+        for sender in senders:
+            payloads = [int(m.payload) for m in got if m.topic == f"rate/{sender.client_id}"]
+            assert sorted(payloads) == list(range(1, count + 1))
+            assert all([n for n in payloads if n % 2 == qos] == list(range(2 - qos, count + 1, 2)) for qos in (0, 1))
+            sender.disconnect()
+            sender.close()
+        assert not [line for line in broker.logged("client-disconnected") if "DISCONNECT" not in line["cause"]]
+
+
 def test_pause_publishes_no_will_of_a_client_that_returns(broker, paused, topic):
     """Its session and its will's delay ended meanwhile; the connection that continues it waits for its handshake."""
     props, will = {"session_expiry_interval": 2}, mqtt.Will(topic, b"gone", props={"will_delay_interval": 1})
