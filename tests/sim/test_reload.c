@@ -379,7 +379,17 @@ static void client_disconnects_while_its_failure_is_delayed(struct world *w)
 	assert_false(c->accepted);
 }
 
-/* A session is being attached; that is done after the reload. */
+static bool has_session(const struct world *w)
+{
+	for (unsigned i = 0; i < w->workers; i++) {
+		if (w->server->workers[i]->sessions->all != NULL)
+			return true;
+	}
+	return false;
+}
+
+/* A session is being attached; that is done after the reload. Its login had succeeded, so it stays,
+ * though the CONNACK refuses its client. */
 static void reload_refuses_while_session_is_attached(struct world *w)
 {
 	const struct change *e = &changes[w->seed % CHANGES];
@@ -400,6 +410,8 @@ static void reload_refuses_while_session_is_attached(struct world *w)
 	assert_false(c->accepted);
 	if (e->connack != REASON_OK)
 		assert_int_equal(c->connack_reason, connack_code(c, e->connack));
+	if (e->users != users)
+		assert_true(has_session(w));
 }
 
 /* The connection ends, or the broker stops, before the session is attached: there is no session. */
@@ -421,8 +433,7 @@ static void connection_closes_before_session_is_attached(struct world *w)
 	require_out(c, e);
 	w->no_attaches = w->journal_paused = false;
 	world_run(w);
-	for (unsigned i = 0; i < w->workers; i++)
-		assert_null(w->server->workers[i]->sessions->all);
+	assert_false(has_session(w));
 }
 
 /* --- at once --- */
