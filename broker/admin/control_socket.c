@@ -249,7 +249,8 @@ static void start_query(struct control_conn *conn, const struct json_object *req
 		LOG(CONTROL_COMMAND, .command = command->name, .peer = peer,
 		    .client_id = json_text_of(&q->request, "id"),
 		    .user = json_text_of(&q->request, "user"),
-		    .filter = json_text_of(&q->request, "filter"));
+		    .filter = json_text_of(&q->request, "filter"),
+		    .address = json_text_of(&q->request, "address"));
 	}
 	go_on(conn);
 }

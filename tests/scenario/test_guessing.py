@@ -1,16 +1,18 @@
 """Who guesses passwords is held back, and nobody else at the same address: neither old devices nor neighbours."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
+import subprocess
 import threading
 import time
 
 import mqtt
 import pytest
 from broker_fixture import ROOT
-from wire import Wire, fresh_address
+from wire import Wire, fresh_address, tls_context
 
 CTL = os.environ.get("VAKT_CTL", str(ROOT / "build/tools/broker-ctl"))
 BAD = {4: 4, 5: 0x86}
@@ -178,3 +180,51 @@ def test_those_who_leave_learn_nothing(broker, count):
     for number in range(2):  # a password in the cache is no exception
         fail(broker, password=f"a last guess {number}", source=address)
     assert time_of_login(broker, source=address) >= 1
+
+
+# what the administrator sees
+
+def ctl(broker, *words, check=True):
+    return subprocess.run([CTL, "-c", str(broker.directory / "broker.yaml"), *words], text=True, capture_output=True,
+                          check=check, env=broker.environment, timeout=60)
+
+
+def delays(broker, address):
+    lines = [json.loads(line) for line in ctl(broker, "delays", "--json").stdout.splitlines()]
+    return [line for line in lines if line.get("address") == address]
+
+
+def test_delays_are_listed_and_forgiven(broker):
+    """And the control socket is not delayed, though it is a Unix socket of the same user id."""
+    where = {"listener": 1}
+    address = f"unix:uid={os.getuid()}"
+    assert delays(broker, address) == []
+    guess_until_delayed(broker, **where)
+    for number in range(FREE):
+        fail(broker, f"nobody-{number}", **where)
+    seen = {line["user"]: line for line in delays(broker, address)}
+    assert set(seen) == {"anna", None}
+    assert seen["anna"] == {"user": "anna", "address": address, "wrong_passwords": 10, "delay_s": 1, "waiting": 0}
+    assert "anna" in ctl(broker, "delays").stdout
+    elsewhere = ctl(broker, "forgive", "anna", "--address", "192.0.2.1", check=False)
+    assert elsewhere.returncode != 0 and "broker-ctl delays" in elsewhere.stderr
+    mark = broker.mark()
+    assert "not delayed any more" in ctl(broker, "forgive", "anna", "--address", address).stdout
+    said = broker.wait_log("control-command", mark)
+    assert (said["command"], said["user"], said["address"]) == ("forgive", "anna", address)
+    ctl(broker, "forgive", "")
+    assert delays(broker, address) == []
+    Wire(broker, **where).close()
+
+
+def test_a_certificate_is_not_delayed(new_broker, pki):
+    pki.client("guessing", "guessed-anna", "anna")
+    broker = new_broker(config={
+        "tls": {"client_certificates": "optional", "client_ca": str(pki.path("guessing.crt"))},
+        "authentication": {"certificate_user": "cn"}})
+    address = fresh_address()
+    with broker:
+        for number in range(FREE + 3):
+            fail(broker, password=f"guess {number}", source=address)
+        context = tls_context(pki, certificate="guessed-anna")
+        assert time_of_login(broker, user=None, password=None, context=context, source=address) < 3
