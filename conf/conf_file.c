@@ -23,8 +23,8 @@ static const char *error_remedy(int error)
 	    {ENOENT, "there is no such file: check the name; relative names in a file start at the "
 	             "directory of that file"},
 	    {ENOTDIR, "a part of its path is not a directory"},
-	    {EACCES, "the broker's user may not read it: check owner, group and mode, also of the "
-	             "directories above"},
+	    {EACCES, "the user of this program may not read it: check owner, group and mode, also "
+	             "of the directories above"},
 	    {EISDIR, "this is a directory, a file is wanted"},
 	    {ELOOP, "its symbolic links lead in a circle"},
 	    {EFBIG, "it is too large"},

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <libgen.h>
 #include <limits.h>
 #include <pwd.h>
 #include <stdlib.h>
@@ -111,6 +112,7 @@ struct walk {
 	struct stat dir_st;
 	struct buf at; /* its path; empty: the root */
 	char *rest;    /* to be walked */
+	char *denied;  /* the last name, which may not be opened; NULL: something else was wrong */
 	unsigned links;
 	uid_t shared; /* for trust_as_tool(): who owns file and directory, we suppose */
 	struct trust_finding supposed; /* the first that was believed for it */
@@ -457,6 +459,8 @@ static int walk_all(struct walk *w)
 		}
 		if (name != NULL)
 			rc = check_last(w, name, fd);
+		if (name != NULL && fd == -EACCES)
+			w->denied = xstrdup(name);
 		free(name);
 		if (rc == 0)
 			return fd;
@@ -464,6 +468,27 @@ static int walk_all(struct walk *w)
 			close(fd);
 	}
 	return rc;
+}
+
+/* Where we stand, or the last name beneath it. */
+static void describe_denial(const struct walk *w)
+{
+	bool enters = w->dir >= 0 && faccessat(w->dir, ".", X_OK, AT_EACCESS) == 0;
+	struct subject s = {.fd = w->dir, .st = w->dir_st};
+	struct trust_finding f;
+
+	if (w->dir < 0 || (enters && w->denied == NULL))
+		return;
+	if (enters) {
+		s.name = w->denied;
+		s.is_itself = true;
+		if (fstatat(w->dir, w->denied, &s.st, AT_SYMLINK_NOFOLLOW) != 0)
+			return;
+	}
+	f = make_finding(w, &s, TRUST_FAULT_DENIED);
+	f.wanted = enters ? R_OK : X_OK;
+	trust_text_describe(&f, w->why);
+	free(f.path);
 }
 
 int trust_open(const struct trust_request *request, struct buf *why)
@@ -484,8 +509,11 @@ int trust_open(const struct trust_request *request, struct buf *why)
 			*request->directory =
 			    openat(w.dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
+	if (fd == -EACCES && why->len == 0)
+		describe_denial(&w);
 	if (w.dir >= 0)
 		close(w.dir);
+	free(w.denied);
 	free(w.supposed.path);
 	free(w.rest);
 	buf_fini(&w.at);
@@ -499,4 +527,22 @@ int trust_check(const struct trust_request *request, struct buf *why)
 	if (fd >= 0)
 		close(fd);
 	return fd < 0 ? fd : 0;
+}
+
+void trust_describe_denial(const char *path, int wanted, struct buf *out)
+{
+	char *copy = xstrdup(path);
+	struct trust_request request = {.path = path, .flags = O_PATH};
+	struct trust_finding f = {.fault = TRUST_FAULT_DENIED, .path = copy, .wanted = wanted};
+	struct buf why = {0};
+
+	if (faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) != 0 && errno == ENOENT)
+		f.path = dirname(copy); /* where it would be made */
+	if (trust_check(&request, &why) == -EACCES)
+		buf_put_slice(out, buf_slice(&why));
+	else if (faccessat(AT_FDCWD, f.path, wanted, AT_EACCESS) != 0 && errno == EACCES &&
+	         stat(f.path, &f.st) == 0)
+		trust_text_describe(&f, out);
+	buf_fini(&why);
+	free(copy);
 }

@@ -37,10 +37,13 @@ struct trust_request {
 };
 
 /* The descriptor of a file or directory (nonblocking), or -errno: -EINVAL where it is something
- * else. -EACCES with *why filled: it is not trusted; *why says which file or directory is wrong,
- * its mode and owner, and a remedy. */
+ * else. -EACCES: it is not trusted, or the system does not let this process use it; *why says which
+ * file or directory is wrong, its mode and owner, and a remedy. */
 int trust_open(const struct trust_request *request, struct buf *why);
 /* The same without the descriptor: 0 or -errno. */
 int trust_check(const struct trust_request *request, struct buf *why);
+/* Something at `path` could not be used as `wanted` says (R_OK, W_OK, X_OK): append which file or
+ * directory on the way to it denies that, and a remedy. Nothing where none does. */
+void trust_describe_denial(const char *path, int wanted, struct buf *out);
 
 #endif

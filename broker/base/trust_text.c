@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
+
 /* NOLINTBEGIN(concurrency-mt-unsafe): nobody but main asks the system for users and groups */
 
 static void put_user(struct buf *out, uid_t uid)
@@ -143,6 +145,64 @@ static void describe_list(const struct trust_finding *f, struct buf *out)
 	put(out, f->writer.id);
 }
 
+static bool is_in_group(gid_t gid)
+{
+	gid_t list[64];
+	int count = getgroups(ARRAY_LEN(list), list);
+
+	if (getegid() == gid)
+		return true;
+	for (int i = 0; i < count; i++) {
+		if (list[i] == gid)
+			return true;
+	}
+	return false;
+}
+
+/* By owner, group and mode alone: then something else denies it. */
+static bool mode_permits(const struct trust_finding *f)
+{
+	mode_t wanted = (mode_t)f->wanted;
+
+	if (geteuid() == 0)
+		return true;
+	if (f->st.st_uid == geteuid())
+		return (f->st.st_mode >> 6 & wanted) == wanted;
+	if (is_in_group(f->st.st_gid))
+		return (f->st.st_mode >> 3 & wanted) == wanted;
+	return (f->st.st_mode & wanted) == wanted;
+}
+
+static void describe_denied(const struct trust_finding *f, struct buf *out)
+{
+	bool writes = (f->wanted & W_OK) != 0;
+
+	buf_printf(out, "this program runs as the user ");
+	put_user(out, geteuid());
+	buf_printf(out, ", who may not %s ",
+	           writes                    ? "write"
+	           : (f->wanted & R_OK) != 0 ? "read"
+	                                     : "enter");
+	put_subject(f, out);
+	put_mode(f, out);
+	if (mode_permits(f)) {
+		buf_printf(out,
+		           ", although the mode permits it: look for an access control list, a "
+		           "read-only mount, AppArmor or SELinux, and settings like ProtectHome= "
+		           "or ReadOnlyPaths= of its systemd service");
+		return;
+	}
+	buf_printf(out, "; %srun: setfacl -m u:", writes ? "name a place of its own, or " : "");
+	put_user(out, geteuid());
+	buf_printf(out, ":%s ",
+	           writes && S_ISDIR(f->st.st_mode)                    ? "rwx"
+	           : writes                                            ? "rw"
+	           : (f->wanted & R_OK) != 0 && S_ISDIR(f->st.st_mode) ? "rx"
+	           : (f->wanted & R_OK) != 0                           ? "r"
+	                                                               : "x");
+	put_word(out, f->path);
+}
+
 void trust_text_describe(const struct trust_finding *f, struct buf *out)
 {
 	switch (f->fault) {
@@ -159,6 +219,9 @@ void trust_text_describe(const struct trust_finding *f, struct buf *out)
 		return;
 	case TRUST_FAULT_LIST:
 		describe_list(f, out);
+		return;
+	case TRUST_FAULT_DENIED:
+		describe_denied(f, out);
 		return;
 	}
 }

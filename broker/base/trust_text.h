@@ -13,7 +13,8 @@ enum trust_fault {
 	TRUST_FAULT_OTHERS_WRITE,
 	TRUST_FAULT_OTHERS_READ,
 	TRUST_FAULT_GROUP,
-	TRUST_FAULT_LIST, /* an access control list */
+	TRUST_FAULT_LIST,   /* an access control list */
+	TRUST_FAULT_DENIED, /* it is believed, but the system lets this process not use it */
 };
 
 struct trust_finding {
@@ -23,6 +24,7 @@ struct trust_finding {
 	bool is_secret;
 	struct stat st;
 	struct trust_writer writer; /* of TRUST_FAULT_LIST */
+	int wanted;                 /* of TRUST_FAULT_DENIED: R_OK, W_OK, X_OK (to enter) */
 };
 
 void trust_text_describe(const struct trust_finding *f, struct buf *out);

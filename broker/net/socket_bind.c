@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -223,7 +224,14 @@ static char *directory_of(const char *path)
 
 static void report_make(const struct binding *b, int failed)
 {
-	REPORT(b, "%s: cannot make the socket: %s", b->conf->bind, strerror(-failed));
+	struct buf why = {0};
+
+	if (failed == -EACCES)
+		trust_describe_denial(b->conf->path, W_OK | X_OK, &why);
+	REPORT(b, "%s: cannot make the socket: %.*s", b->conf->bind,
+	       why.len > 0 ? (int)why.len : INT_MAX,
+	       why.len > 0 ? (const char *)why.data : strerror(-failed));
+	buf_fini(&why);
 }
 
 /* Another user who may create files there could put a socket of their own under this name: the

@@ -13,6 +13,7 @@
 #include "admin/control_socket.h"
 #include "base/array.h"
 #include "base/log.h"
+#include "base/trust.h"
 #include "conf/conf_file.h"
 #include "net/socket_bind.h"
 #include "server/check_access.h"
@@ -63,6 +64,23 @@ static void check_listeners(const struct config_candidate *c)
 	}
 }
 
+static void report_audit(const struct config_candidate *c, const char *path, int failed)
+{
+	struct buf why = {0};
+
+	if (failed == -EACCES)
+		trust_describe_denial(path, W_OK, &why);
+	if (why.len > 0)
+		errors_add(c->errors, path, 0, 0, "log.audit: %.*s", (int)why.len,
+		           (const char *)why.data);
+	else
+		errors_add(c->errors, path, 0, 0,
+		           "log.audit: cannot be opened: %s; name a file in a directory where this "
+		           "user may write, or leave log.audit out",
+		           strerror(-failed));
+	buf_fini(&why);
+}
+
 static void check_audit(const struct config_candidate *c)
 {
 	const char *path = c->next->conf->log_audit;
@@ -77,10 +95,7 @@ static void check_audit(const struct config_candidate *c)
 		    "log.audit: the audit file belongs to somebody else, or others may write it; "
 		    "run: chown and chmod o-w, or move it away");
 	else if (failed != 0)
-		errors_add(c->errors, path, 0, 0,
-		           "log.audit: cannot be opened: %s; name a file in a directory where this "
-		           "user may write, or leave log.audit out",
-		           strerror(-failed));
+		report_audit(c, path, failed);
 }
 
 static void check_identities(const struct config_candidate *c)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,20 @@
 #include "base/trust.h"
 
 #define LOCK_FILE "broker.lock"
+
+static int explain_denial(char text[STORE_ERROR_TEXT], int error, const char *directory,
+                          const char *what)
+{
+	struct buf why = {0};
+
+	if (error == EACCES)
+		trust_describe_denial(directory, W_OK | X_OK, &why);
+	(void)snprintf(text, STORE_ERROR_TEXT, "%s: %s: %.*s", directory, what,
+	               why.len > 0 ? (int)why.len : INT_MAX,
+	               why.len > 0 ? (const char *)why.data : strerror(error));
+	buf_fini(&why);
+	return -error;
+}
 
 static int explain(char text[STORE_ERROR_TEXT], int error, const char *directory, const char *what)
 {
@@ -101,7 +116,7 @@ static int open_directory(const char *directory, bool *is_missing, char text[STO
 		     : mkdir(directory, 0700) == 0 || errno == EEXIST ? 0
 		                                                      : errno;
 		if (rc != 0)
-			return explain(text, rc, directory, "the directory cannot be made");
+			return explain_denial(text, rc, directory, "the directory cannot be made");
 		if (is_missing != NULL) {
 			*is_missing = true;
 			return -ENOENT;
@@ -210,7 +225,7 @@ int store_lock_check(const char *directory, char text[STORE_ERROR_TEXT])
 			close(fd);
 	}
 	close(dir);
-	return failed == 0 ? 0 : explain(text, failed, directory, NOT_OPENED);
+	return failed == 0 ? 0 : explain_denial(text, failed, directory, NOT_OPENED);
 }
 
 int store_lock_open_file(const char *directory, const char *name)
