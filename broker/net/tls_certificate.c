@@ -1,6 +1,7 @@
 /* Our certificates and their keys: loading, and checks before a client makes them. */
 #include "net/tls_certificate.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 
 #include <openssl/ec.h>
@@ -337,4 +338,48 @@ void tls_certificate_describe(const struct tls_certificate *c, struct buf *out)
 	}
 	buf_printf(out, ", until ");
 	tls_certificate_put_end(c, out);
+}
+
+#define NAMES_SHOWN 8
+
+static bool put_name(const GENERAL_NAME *name, struct buf *out)
+{
+	char address[INET6_ADDRSTRLEN] = "";
+	int type = 0;
+	const ASN1_STRING *value = GENERAL_NAME_get0_value(name, &type);
+	int len = value == NULL ? 0 : ASN1_STRING_length(value);
+
+	if (type == GEN_DNS && len > 0)
+		buf_put(out, ASN1_STRING_get0_data(value), (size_t)len);
+	else if (type == GEN_IPADD && (len == 4 || len == 16) &&
+	         inet_ntop(len == 4 ? AF_INET : AF_INET6, ASN1_STRING_get0_data(value), address,
+	                   sizeof(address)) != NULL)
+		buf_printf(out, "%s", address);
+	else
+		return false;
+	return true;
+}
+
+void tls_certificate_put_names(const X509 *leaf, struct buf *out)
+{
+	GENERAL_NAMES *names = X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
+	unsigned count = 0;
+
+	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+		size_t before = out->len;
+
+		if (count == NAMES_SHOWN) {
+			buf_printf(out, ", ...");
+			break;
+		}
+		if (count > 0)
+			buf_printf(out, ", ");
+		if (put_name(sk_GENERAL_NAME_value(names, i), out))
+			count++;
+		else
+			out->len = before;
+	}
+	if (count == 0)
+		buf_printf(out, "no name at all");
+	GENERAL_NAMES_free(names);
 }

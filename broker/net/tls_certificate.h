@@ -34,4 +34,7 @@ bool tls_certificate_not_yet_valid(const struct tls_certificate *c);
 /* Do they share a name (SAN dns and ip, or CN), so that they stand side by side? */
 bool tls_certificate_shares_name(const struct tls_certificate *a, const struct tls_certificate *b);
 
+/* The names that clients can know it by: "localhost, 127.0.0.1". */
+void tls_certificate_put_names(const X509 *leaf, struct buf *out);
+
 #endif

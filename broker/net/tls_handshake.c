@@ -22,6 +22,7 @@ static void log_gone(struct tls_stream *t)
 		return;
 	report.failure.cause = "the client closed the connection during the handshake; clients "
 			       "that do not trust the broker's certificate often do this";
+	report.failure.by_client = true;
 	tls_log_handshake_failed(&report, tls_stream_now_ms(t));
 }
 

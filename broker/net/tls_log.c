@@ -5,10 +5,12 @@
 #include <openssl/err.h>
 #include <openssl/sslerr.h>
 #include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
 
 #include "base/array.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/tls_certificate.h"
 #include "net/tls_context_internal.h"
 #include "net/tls_hello.h"
 
@@ -164,6 +166,17 @@ static const char *verify_words(SSL *ssl)
 	                           : X509_verify_cert_error_string(result);
 }
 
+/* Alerts of clients that do not find the name they connect to: each library has its own. */
+static bool may_mean_name(int reason)
+{
+	return reason == SSL_R_SSLV3_ALERT_BAD_CERTIFICATE ||
+	       reason == SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN ||
+	       reason == SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE ||
+	       reason == SSL_R_TLSV1_ALERT_INTERNAL_ERROR ||
+	       reason == SSL_R_TLSV1_ALERT_ACCESS_DENIED ||
+	       reason == SSL_R_TLSV1_ALERT_USER_CANCELLED;
+}
+
 /* The libraries below may have put theirs first; what TLS makes of it says most. */
 struct tls_failure tls_log_explain(SSL *ssl)
 {
@@ -189,6 +202,7 @@ struct tls_failure tls_log_explain(SSL *ssl)
 	if (ERR_GET_LIB(failure.error) == ERR_LIB_SSL && reason == SSL_R_NO_SHARED_CIPHER &&
 	    ssl != NULL && SSL_get1_groups(ssl, NULL) > 0 && SSL_get_shared_group(ssl, -1) == 0)
 		failure.cause = NO_GROUP;
+	failure.by_client = ERR_GET_LIB(failure.error) == ERR_LIB_SSL && may_mean_name(reason);
 	if (failure.cause == NULL)
 		failure.cause =
 		    "the client violated the TLS protocol, or its data was damaged in transit";
@@ -263,11 +277,81 @@ static const char *raw_reason(unsigned long error)
 	return reason == NULL ? "none" : reason;
 }
 
+static bool has_name(X509 *leaf, const char *name)
+{
+	return X509_check_host(leaf, name, 0, 0, NULL) == 1 ||
+	       X509_check_ip_asc(leaf, name, 0) == 1;
+}
+
+/* Why the client gave up: the name that it asked for, next to those of the certificate it got. */
+static void put_cause(const struct tls_report *report, const struct tls_hello *hello,
+                      struct buf *out)
+{
+	X509 *leaf = report->ssl == NULL ? NULL : SSL_get_certificate(report->ssl);
+	bool names = hello->server_name[0] != '\0';
+
+	/* mutant: name_mismatch_is_named */
+	if (!report->failure.by_client || leaf == NULL ||
+	    (names && has_name(leaf, hello->server_name))) {
+		buf_printf(out, "%s", report->failure.cause);
+		return;
+	}
+	if (names)
+		buf_printf(out,
+		           "the client gave up: it asked for the name '%s', and the broker's "
+		           "certificate is for ",
+		           hello->server_name);
+	else
+		buf_printf(out,
+		           "%s; it asked for no name, as clients do that connect to an "
+		           "address, and the broker's certificate is for ",
+		           report->failure.cause);
+	tls_certificate_put_names(leaf, out);
+	if (names)
+		buf_printf(out, ": let it connect to one of these, or make a certificate that has "
+		                "its name, too");
+}
+
+/* The part of its offer that the cause is about. */
+static void put_offer(const struct tls_report *report, const struct tls_hello *hello,
+                      struct buf *out)
+{
+	bool is_tls = ERR_GET_LIB(report->failure.error) == ERR_LIB_SSL;
+	int reason = is_tls ? ERR_GET_REASON(report->failure.error) : 0;
+
+	if (strcmp(report->failure.cause, NO_GROUP) == 0)
+		tls_hello_groups(hello, out);
+	else if (reason == SSL_R_NO_APPLICATION_PROTOCOL)
+		buf_printf(out, "%s", hello->protocols);
+	else
+		tls_hello_versions(hello, out);
+}
+
+static void log_details(const struct tls_report *report, const struct tls_hello *hello,
+                        const char *peer)
+{
+	struct buf versions = {0}, suites = {0}, groups = {0};
+
+	if (!log_wants(EVENT_HANDSHAKE_DETAILS))
+		return;
+	tls_hello_versions(hello, &versions);
+	tls_hello_groups(hello, &groups);
+	if (report->ssl != NULL)
+		tls_hello_suites(hello, report->ssl, &suites);
+	LOG(HANDSHAKE_DETAILS, .peer = peer, .listener = name_of(report->ctx),
+	    .versions = buf_slice(&versions), .suites = buf_slice(&suites),
+	    .groups = buf_slice(&groups), .alpn = hello->protocols,
+	    .certificates = report->ctx->description);
+	buf_fini(&versions);
+	buf_fini(&suites);
+	buf_fini(&groups);
+}
+
 void tls_log_handshake_failed(const struct tls_report *report, uint64_t now_ms)
 {
 	static const struct tls_hello nothing;
 	const struct tls_hello *hello = report->hello == NULL ? &nothing : report->hello;
-	struct buf versions = {0}, suites = {0}, groups = {0};
+	struct buf cause = {0}, offered = {0};
 	char peer[PEER_TEXT_MAX];
 	uint32_t suppressed;
 
@@ -275,18 +359,16 @@ void tls_log_handshake_failed(const struct tls_report *report, uint64_t now_ms)
 	    !may_log(report->ctx, &report->ctx->failures, now_ms, &suppressed))
 		return;
 	(void)peer_address_text(report->peer, peer, sizeof(peer));
-	tls_hello_versions(hello, &versions);
-	tls_hello_groups(hello, &groups);
-	if (report->ssl != NULL)
-		tls_hello_suites(hello, report->ssl, &suites);
+	put_cause(report, hello, &cause);
+	buf_put_u8(&cause, '\0');
+	put_offer(report, hello, &offered);
 	LOG(HANDSHAKE_FAILED, .peer = peer, .listener = name_of(report->ctx),
-	    .cause = report->failure.cause, .versions = buf_slice(&versions),
-	    .suites = buf_slice(&suites), .groups = buf_slice(&groups), .sni = hello->server_name,
-	    .alpn = hello->protocols, .certificates = report->ctx->description,
-	    .openssl = raw_reason(report->failure.error), .suppressed = suppressed);
-	buf_fini(&versions);
-	buf_fini(&suites);
-	buf_fini(&groups);
+	    .cause = (const char *)cause.data, .offered = buf_slice(&offered),
+	    .sni = hello->server_name, .openssl = raw_reason(report->failure.error),
+	    .suppressed = suppressed);
+	log_details(report, hello, peer);
+	buf_fini(&cause);
+	buf_fini(&offered);
 }
 
 void tls_log_broken(const struct tls_report *report, uint64_t now_ms)

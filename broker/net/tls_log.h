@@ -15,6 +15,8 @@ struct tls_hello;
 struct tls_failure {
 	unsigned long error; /* the most telling one of OpenSSL's queue; 0: none */
 	const char *cause;   /* plain words */
+	/* The client gave up, and its reason may be the name in the certificate. */
+	bool by_client;
 };
 
 /* Reads OpenSSL's queue to its end. `ssl` for the verify result, may be NULL. */

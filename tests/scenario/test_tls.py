@@ -3,6 +3,7 @@
 import signal
 import socket
 import ssl
+import subprocess
 import struct
 import xml.etree.ElementTree as ElementTree
 
@@ -302,5 +303,46 @@ def test_groups_that_are_not_allowed(fresh):
     said = s_client(fresh, "-tls1_2", "-curves", "brainpoolP256r1:brainpoolP384r1")
     assert "handshake failure" in said
     failed = fresh.wait_log("handshake-failed", mark)
-    assert "key-exchange group" in failed["cause"] and failed["groups"] == "brainpoolP256r1 brainpoolP384r1"
-    assert failed["sni"] == "localhost" and "ECDHE" in failed["suites"]
+    assert "key-exchange group" in failed["cause"] and failed["offered"] == "brainpoolP256r1 brainpoolP384r1"
+    assert failed["sni"] == "localhost"
+
+
+def by_s_client(broker, name):
+    s_client(broker, "-servername", name, "-verify_hostname", name)
+
+
+def by_python(broker, name):
+    with socket.create_connection(broker.addresses[0], timeout=20) as plain, pytest.raises(ssl.SSLCertVerificationError):
+        tls_context(broker.pki).wrap_socket(plain, server_hostname=name)
+
+
+@pytest.mark.parametrize("client", [by_s_client, by_python])
+def test_a_name_that_is_not_in_the_certificate(fresh, client):
+    """The log has both names, however the client puts its alert."""
+    mark = fresh.mark()
+    client(fresh, "broker.example")
+    failed = fresh.wait_log("handshake-failed", mark)
+    assert "the name 'broker.example'" in failed["cause"] and "is for localhost, 127.0.0.1" in failed["cause"]
+    assert "suites" not in failed
+
+
+def test_mosquitto_connects_to_an_address_that_is_not_in_the_certificate(new_broker):
+    broker = new_broker()
+    broker.config["listeners"].append({"bind": f"127.0.0.2:{broker.port}"})
+    broker.write()
+    with broker:
+        mark = broker.mark()
+        done = subprocess.run(["mosquitto_pub", "-h", "127.0.0.2", "-p", str(broker.port), "--cafile", str(broker.pki.path("ca.crt")),
+                               "-t", "a", "-m", "b"], capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode != 0
+        failed = broker.wait_log("handshake-failed", mark)
+        assert "the broker's certificate is for localhost, 127.0.0.1" in failed["cause"]
+
+
+def test_what_a_client_offered_is_in_the_debug_log(new_broker):
+    with new_broker(config={"log": {"level": "debug"}}) as broker:
+        mark = broker.mark()
+        s_client(broker, "-tls1_2", "-cipher", "AES128-GCM-SHA256:@SECLEVEL=0")
+        assert "no suite in common" in broker.wait_log("handshake-failed", mark)["cause"]
+        details = broker.wait_log("handshake-details", mark)
+        assert details["suites"] == "AES128-GCM-SHA256" and "ECDSA P-256" in details["certificates"]
