@@ -54,6 +54,13 @@ static void unknown_key(struct loader *l, const struct yaml_node *key, const str
 		           names[0]);
 }
 
+static bool is_of_mosquitto(const struct yaml_node *node)
+{
+	return node->kind == YAML_SCALAR &&
+	       (strncmp(node->text, "user ", 5) == 0 || strncmp(node->text, "topic ", 6) == 0 ||
+	        strncmp(node->text, "pattern ", 8) == 0);
+}
+
 /* A mapping with these keys; left empty it is one without entries. */
 static void load_keys(struct loader *l, const struct yaml_node *node, const struct acl_key *keys,
                       size_t count)
@@ -62,7 +69,11 @@ static void load_keys(struct loader *l, const struct yaml_node *node, const stru
 	if (node == NULL || yaml_is_null(node))
 		return;
 	if (node->kind != YAML_MAPPING) {
-		report_error(l, node, "expected keys and values, 'key: value'");
+		report_error(l, node,
+		             is_of_mosquitto(node)
+		                 ? "this is an ACL file of mosquitto: rules are written in YAML "
+		                   "here, see acl.yaml(5)"
+		                 : "expected keys and values, 'key: value'");
 		return;
 	}
 	for (size_t i = 0; i < node->count; i++) {

@@ -8,6 +8,7 @@
 #include "conf/conf_check.h"
 #include "conf/conf_file.h"
 #include "conf/conf_read.h"
+#include "conf/foreign.h"
 #include "conf/schema_section.h"
 #include "conf/schema_table.h"
 #include "conf/yaml.h"
@@ -46,7 +47,8 @@ struct conf *conf_load(const char *path, struct errors *errors)
 struct conf *conf_parse(const char *name, struct slice bytes, struct errors *errors)
 {
 	size_t errors_before = errors->error_count;
-	struct yaml_node *root = yaml_load_anyway(name, bytes, errors);
+	struct yaml_node *root =
+	    foreign_refuse(name, bytes, errors) ? NULL : yaml_load_anyway(name, bytes, errors);
 	struct conf *conf = NULL;
 
 	if (root != NULL) {

@@ -5,11 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/nearest.h"
 #include "base/require.h"
+#include "conf/foreign.h"
 #include "conf/schema_section.h"
 #include "conf/schema_table.h"
 #include "conf/value.h"
+#include "conf/value_suggest.h"
 
 #define KEYS_MAX 64 /* of one section, for the nearest name */
 
@@ -35,7 +38,35 @@ static const char *kind_name(enum yaml_kind kind)
 	UNREACHABLE();
 }
 
+/* "connections 5" and "connections:5" in the place of a section. */
+static char *suggest_section(const struct schema_key *key, const char *text)
+{
+	size_t len = strcspn(text, ": ");
+	char *name = xstrndup(text, len), *out = NULL;
+
+	if (text[len] != '\0' && schema_find(key->section, name) != NULL)
+		out = xasprintf("%s: %s", name, text + len + strspn(text + len, ": "));
+	free(name);
+	return out;
+}
+
 /* "max_qos must be a whole number from 0 to 2, not 'x'; hint" */
+static void add_wrong_text(const struct conf_reading *r, const struct schema_key *key,
+                           const struct yaml_node *node, const char *expected)
+{
+	bool hinted = key->hint != NULL && (key->flags & KEY_GLOBAL) == 0;
+	char *suggestion = key->kind == SCHEMA_MAPPING ? suggest_section(key, node->text)
+	                                               : value_suggest(key, node->text);
+
+	errors_add(r->errors, r->name, node->line, node->column,
+	           "%s must be %s, not '%.80s'%s%s%s%s%s", key->name, expected, node->text,
+	           hinted ? "; " : "", hinted ? key->hint : "",
+	           suggestion == NULL ? "" : "; write '", suggestion == NULL ? "" : suggestion,
+	           suggestion == NULL ? "" : "'");
+	free(suggestion);
+}
+
+/* The same where there is no text, or none at all. */
 static void add_expected(const struct conf_reading *r, const struct schema_key *key,
                          const struct yaml_node *node)
 {
@@ -57,9 +88,7 @@ static void add_expected(const struct conf_reading *r, const struct schema_key *
 		           "%s has no value, it must be %s%s%s", key->name, (char *)expected.data,
 		           separator, hint);
 	else
-		errors_add(r->errors, r->name, node->line, node->column,
-		           "%s must be %s, not '%.80s'%s%s", key->name, (char *)expected.data,
-		           node->text, separator, hint);
+		add_wrong_text(r, key, node, (char *)expected.data);
 	buf_fini(&expected);
 }
 
@@ -72,28 +101,68 @@ static const struct schema_section *find_section(const char *name)
 	return NULL;
 }
 
-/* The right name in the wrong section, a wrong name, or something else altogether. */
-static void add_unknown(const struct conf_reading *r, const struct schema_section *section,
-                        const struct yaml_node *key)
+/* The nearest name in this section, however it is capitalised; then in any other. */
+static const char *nearest_name(const struct schema_section *section, const char *word)
 {
-	const struct schema_section *right = find_section(key->text);
-	const char *names[KEYS_MAX];
-	const char *nearest;
-	struct buf remedy = {0};
+	const char *names[KEYS_MAX], *nearest;
+	char *plain = xstrdup(word);
 
 	REQUIRE(section->count <= KEYS_MAX);
 	for (size_t i = 0; i < section->count; i++)
 		names[i] = section->keys[i].name;
-	nearest = nearest_word(key->text, names, section->count);
+	for (char *p = plain; *p != '\0'; p++)
+		*p = value_plain_letter(*p);
+	nearest = nearest_word(plain, names, section->count);
+	free(plain);
+	return nearest;
+}
+
+static void put_elsewhere(const char *word, struct buf *out)
+{
+	for (size_t i = 0; i < schema_section_count && out->len == 0; i++) {
+		const struct schema_section *section = schema_sections[i];
+		const char *near = nearest_name(section, word);
+
+		if (near != NULL && section == &schema_root)
+			buf_printf(out, "did you mean '%s' at the top level?", near);
+		else if (near != NULL)
+			buf_printf(out, "did you mean '%s' in %s:?", near, section->name);
+	}
+}
+
+/* The right name in the wrong section, one of another broker, a wrong name, or something else
+ * altogether. */
+static void put_remedy(const struct schema_section *section, const char *word, struct buf *out)
+{
+	const struct schema_section *right = find_section(word);
+	const struct foreign_name *foreign = foreign_find(slice_of_str(word));
+	const char *nearest = nearest_name(section, word);
+
 	if (right == &schema_root)
-		buf_printf(&remedy, "its place is the top level");
+		buf_printf(out, "its place is the top level");
 	else if (right != NULL)
-		buf_printf(&remedy, "its place is in %s:", right->name);
+		buf_printf(out, "its place is in %s:", right->name);
+	else if (foreign != NULL)
+		buf_printf(out, "it is of another broker: %s", foreign->ours);
+	else if (word[0] == '-' && word[1] != '\0')
+		buf_printf(out, "an item of a list begins with a dash and a blank: write '- %s'",
+		           word + 1);
 	else if (nearest != NULL)
-		buf_printf(&remedy, "did you mean '%s'?", nearest);
+		buf_printf(out, "did you mean '%s'?", nearest);
 	else
-		for (size_t i = 0; i < section->count; i++)
-			buf_printf(&remedy, "%s%s", i == 0 ? "known are " : ", ", names[i]);
+		put_elsewhere(word, out);
+	if (out->len > 0)
+		return;
+	for (size_t i = 0; i < section->count; i++)
+		buf_printf(out, "%s%s", i == 0 ? "known are " : ", ", section->keys[i].name);
+}
+
+static void add_unknown(const struct conf_reading *r, const struct schema_section *section,
+                        const struct yaml_node *key)
+{
+	struct buf remedy = {0};
+
+	put_remedy(section, key->text, &remedy);
 	errors_add(r->errors, r->name, key->line, key->column, "unknown key '%.80s'%s%s; %.*s",
 	           key->text, section == &schema_root ? "" : " in ",
 	           section == &schema_root ? "" : section->name, (int)remedy.len,

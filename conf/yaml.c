@@ -12,6 +12,7 @@
 #include "base/array.h"
 #include "base/require.h"
 #include "conf/conf_file.h"
+#include "conf/yaml_mistake.h"
 
 #define DEPTH_MAX 16
 #define NODES_MAX 100000
@@ -265,26 +266,45 @@ static bool indented_with_tab(struct slice bytes, size_t line)
 	return at < bytes.len && bytes.data[at] == '\t';
 }
 
+/* What cannot be text at all was found before. */
+static void on_reader_error(struct builder *b)
+{
+	const yaml_parser_t *p = &b->parser;
+	yaml_mark_t mark = mark_of_offset(b->bytes, p->problem_offset);
+	const char *problem = p->problem == NULL ? "" : p->problem;
+
+	if (strstr(problem, "control characters") != NULL)
+		errors_add(b->errors, b->name, (unsigned)mark.line + 1, (unsigned)mark.column + 1,
+		           "a control character (0x%02x): remove it", (unsigned)p->problem_value);
+	else
+		errors_add(b->errors, b->name, (unsigned)mark.line + 1, (unsigned)mark.column + 1,
+		           "this character is not UTF-8: save the file as UTF-8 (from Latin-1: "
+		           "'iconv -f latin1 -t utf-8 FILE')");
+}
+
 static void on_syntax_error(struct builder *b)
 {
 	const yaml_parser_t *p = &b->parser;
-	yaml_mark_t mark = p->problem_mark;
-	const char *problem = p->problem == NULL ? "it cannot be read" : p->problem;
+	struct yaml_mistake mistake = {.problem = p->problem,
+	                               .context = p->context,
+	                               .line = p->problem_mark.line,
+	                               .column = p->problem_mark.column,
+	                               .context_line = p->context_mark.line,
+	                               .context_column = p->context_mark.column};
+	struct buf words = {0};
 
 	b->broken = true;
 	if (p->error == YAML_READER_ERROR) {
-		mark = mark_of_offset(b->bytes, p->problem_offset);
-		errors_add(b->errors, b->name, (unsigned)mark.line + 1, (unsigned)mark.column + 1,
-		           "%s: the file must be UTF-8 text", problem);
-	} else if (indented_with_tab(b->bytes, mark.line)) {
-		report_error(b, &mark, "a tab cannot indent YAML: use spaces");
-	} else if (p->context != NULL) {
-		errors_add(b->errors, b->name, (unsigned)mark.line + 1, (unsigned)mark.column + 1,
-		           "this is not YAML: %s, %s", problem, p->context);
-	} else {
-		errors_add(b->errors, b->name, (unsigned)mark.line + 1, (unsigned)mark.column + 1,
-		           "this is not YAML: %s", problem);
+		on_reader_error(b);
+		return;
 	}
+	if (indented_with_tab(b->bytes, p->problem_mark.line))
+		buf_printf(&words, "a tab cannot indent YAML: use spaces");
+	else
+		yaml_mistake_describe(&mistake, b->bytes, &words);
+	errors_add(b->errors, b->name, (unsigned)mistake.line + 1, (unsigned)mistake.column + 1,
+	           "%.*s", (int)words.len, (const char *)words.data);
+	buf_fini(&words);
 }
 
 static void build(struct builder *b)
@@ -305,6 +325,7 @@ static void build(struct builder *b)
 static bool is_loadable(struct builder *b)
 {
 	const uint8_t *nul = b->bytes.len == 0 ? NULL : memchr(b->bytes.data, '\0', b->bytes.len);
+	const char *no_text = yaml_mistake_no_text(b->bytes);
 	yaml_mark_t mark;
 
 	if (b->bytes.len > YAML_SIZE_MAX) {
@@ -312,10 +333,16 @@ static bool is_loadable(struct builder *b)
 		           YAML_SIZE_MAX);
 		return false;
 	}
+	if (no_text[0] != '\0') {
+		errors_add(b->errors, b->name, 0, 0, "%s", no_text);
+		return false;
+	}
 	if (nul == NULL)
 		return true;
 	mark = mark_of_offset(b->bytes, (size_t)(nul - b->bytes.data));
-	report_error(b, &mark, "a NUL byte: the file must be UTF-8 text");
+	report_error(b, &mark,
+	             "a NUL byte: this is not a text file, or was cut or damaged; name "
+	             "another one, or remove the byte");
 	return false;
 }
 

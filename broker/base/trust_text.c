@@ -81,6 +81,33 @@ static void put_trusted(struct buf *out)
 	buf_printf(out, " are");
 }
 
+/* Others work in these, too, or live by their modes: nobody is told to change them. */
+static bool is_of_the_system(const struct trust_finding *f)
+{
+	static const char *const paths[] = {
+	    "/",     "/tmp",     "/var/tmp", "/dev/shm", "/dev",       "/run",          "/var",
+	    "/etc",  "/home",    "/usr",     "/opt",     "/srv",       "/mnt",          "/media",
+	    "/root", "/var/lib", "/var/run", "/var/log", "/usr/local", "/usr/local/etc"};
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		if (strcmp(f->path, paths[i]) == 0)
+			return true;
+	}
+	return S_ISDIR(f->st.st_mode) && (f->st.st_mode & S_ISVTX) != 0;
+}
+
+/* A directory on the way that belongs to somebody is that one's; it is not taken away. */
+static bool is_of_somebody(const struct trust_finding *f)
+{
+	return !f->is_itself && S_ISDIR(f->st.st_mode);
+}
+
+static void put_elsewhere(struct buf *out)
+{
+	buf_printf(out, "; put it into a directory of the broker's own, for example /etc/vakt or "
+	                "/var/lib/vakt");
+}
+
 static void describe_owner(const struct trust_finding *f, struct buf *out)
 {
 	put_subject(f, out);
@@ -88,12 +115,16 @@ static void describe_owner(const struct trust_finding *f, struct buf *out)
 	put_user(out, f->st.st_uid);
 	buf_printf(out, " (mode %04o), and ", (unsigned)(f->st.st_mode & 07777));
 	put_trusted(out);
-	buf_printf(out, " trusted%s; run: chown%s ",
-	           f->fault == TRUST_FAULT_LINK ? " where others may make links" : "",
-	           f->fault == TRUST_FAULT_LINK ? " -h" : "");
-	put_user(out, geteuid());
-	buf_printf(out, " ");
-	put_word(out, f->path);
+	buf_printf(out, " trusted%s",
+	           f->fault == TRUST_FAULT_LINK ? " where others may make links" : "");
+	if (is_of_somebody(f) || is_of_the_system(f)) {
+		put_elsewhere(out);
+	} else {
+		buf_printf(out, "; run: chown%s ", f->fault == TRUST_FAULT_LINK ? " -h" : "");
+		put_user(out, geteuid());
+		buf_printf(out, " ");
+		put_word(out, f->path);
+	}
 	buf_printf(out, ", or give --trust-owner ");
 	put_user(out, f->st.st_uid);
 }
@@ -105,7 +136,8 @@ static void describe_others(const struct trust_finding *f, struct buf *out)
 	buf_printf(out, "others may %s ", is_read ? "read" : "write");
 	put_subject(f, out);
 	put_mode(f, out);
-	if (S_ISDIR(f->st.st_mode) && (f->st.st_mode & S_ISVTX) != 0) {
+	/* mutant: harmful_remedy */
+	if (is_of_the_system(f)) {
 		buf_printf(out, "; %s is for everybody: name a directory of the broker's own",
 		           f->path);
 		return;
@@ -121,8 +153,12 @@ static void describe_group(const struct trust_finding *f, struct buf *out)
 	buf_printf(out, " may write ");
 	put_subject(f, out);
 	put_mode(f, out);
-	buf_printf(out, "; run: chmod g-w ");
-	put_word(out, f->path);
+	if (is_of_the_system(f)) {
+		put_elsewhere(out);
+	} else {
+		buf_printf(out, "; run: chmod g-w ");
+		put_word(out, f->path);
+	}
 	buf_printf(out, ", or give --trust-group ");
 	put_group(out, f->st.st_gid);
 }
@@ -137,10 +173,14 @@ static void describe_list(const struct trust_finding *f, struct buf *out)
 	buf_printf(out, " write ");
 	put_subject(f, out);
 	put_mode(f, out);
-	buf_printf(out, "; run: setfacl -x %s:", f->writer.is_group ? "g" : "u");
-	put(out, f->writer.id);
-	buf_printf(out, " ");
-	put_word(out, f->path);
+	if (is_of_the_system(f)) {
+		put_elsewhere(out);
+	} else {
+		buf_printf(out, "; run: setfacl -x %s:", f->writer.is_group ? "g" : "u");
+		put(out, f->writer.id);
+		buf_printf(out, " ");
+		put_word(out, f->path);
+	}
 	buf_printf(out, ", or give --trust-%s ", f->writer.is_group ? "group" : "owner");
 	put(out, f->writer.id);
 }

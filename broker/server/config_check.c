@@ -92,8 +92,8 @@ static void check_audit(const struct config_candidate *c)
 	if (failed == -EPERM)
 		errors_add(
 		    c->errors, path, 0, 0,
-		    "log.audit: the audit file belongs to somebody else, or others may write it; "
-		    "run: chown and chmod o-w, or move it away");
+		    "log.audit: the audit file belongs to somebody else, or others may write it: "
+		    "move it away, and a new one is made");
 	else if (failed != 0)
 		report_audit(c, path, failed);
 }

@@ -164,15 +164,15 @@ static const struct {
      "or G), not '1G'\n"},
     {"duration without unit", TCP "tls: {" CERTS "}\nlimits: {max_session_expiry: 60}\n",
      "f:3:30: error: max_session_expiry must be a duration from 0 to 36500d (with its unit: s, m, "
-     "h or d), not '60'\n"},
+     "h or d), not '60'; write '60s'\n"},
     {"boolean", TCP "tls: {" CERTS "}\nauthentication: {anonymous: yes}\n",
-     "f:3:29: error: anonymous must be true or false, not 'yes'\n"},
+     "f:3:29: error: anonymous must be true or false, not 'yes'; write 'true'\n"},
     {"mode", "listeners: [{bind: unix:/x, mode: rw}]\n",
      "f:1:35: error: mode must be an octal mode from 0000 to 0777, like \"0660\", not 'rw'\n"},
 
     {"old TLS", TCP "tls: {" CERTS ", min_version: \"1.1\"}\n",
      "f:2:62: error: min_version must be 1.2 or 1.3, not '1.1'; versions older than TLS 1.2 are "
-     "insecure and cannot be enabled\n"},
+     "insecure and cannot be enabled; write '1.2'\n"},
     {"websocket", "listeners: [{bind: \"[::]:8884\", protocol: websocket}]\ntls: {" CERTS "}\n",
      "f:1:43: error: protocol must be mqtt, not 'websocket'; websocket is not supported yet\n"},
     {"TCP without certificates", TCP,
@@ -349,11 +349,11 @@ static void all_errors_of_a_file_are_reported_at_once(void **state)
 	    "/etc/broker/broker.yaml:10:7: error: key 'key' is missing in certificates: the path "
 	    "of a file\n"
 	    "/etc/broker/broker.yaml:11:16: error: min_version must be 1.2 or 1.3, not '1.0'; "
-	    "versions older than TLS 1.2 are insecure and cannot be enabled\n"
-	    "/etc/broker/broker.yaml:12:1: error: unknown key 'websockets'; known are workers, "
-	    "listeners, tls, authentication, authorization, persistence, limits, log, control\n"
+	    "versions older than TLS 1.2 are insecure and cannot be enabled; write '1.2'\n"
+	    "/etc/broker/broker.yaml:12:1: error: unknown key 'websockets'; it is of another "
+	    "broker: there is nothing to set: websocket is not supported yet\n"
 	    "/etc/broker/broker.yaml:15:18: error: max_keepalive must be a duration from 0 to "
-	    "65535s (with its unit: s, m, h or d), not '60'\n"
+	    "65535s (with its unit: s, m, h or d), not '60'; write '60s'\n"
 	    "/etc/broker/broker.yaml:16:12: error: max_qos must be a whole number from 0 to 2, not "
 	    "a list\n");
 	free(got);

@@ -125,30 +125,34 @@ static const struct {
     {"key is a mapping", SLICE_INIT("{{a: b}: 1}"),
      "f:1:2: error: a key must be plain text, not a list or a mapping\n"},
     {"NUL byte", SLICE_INIT("a: 1\nb: x\0y\n"),
-     "f:2:5: error: a NUL byte: the file must be UTF-8 text\n"},
+     "f:2:5: error: a NUL byte: this is not a text file, or was cut or damaged; name another one, "
+     "or remove the byte\n"},
     {"NUL byte at the end", SLICE_INIT("a: 1\n\0"),
-     "f:2:1: error: a NUL byte: the file must be UTF-8 text\n"},
+     "f:2:1: error: a NUL byte: this is not a text file, or was cut or damaged; name another one, "
+     "or remove the byte\n"},
     {"escaped NUL", SLICE_INIT("a: \"x\\0y\"\n"),
      "f:1:4: error: a NUL character inside a value: remove it\n"},
     {"tab", SLICE_INIT("a:\n\tb: 1\n"), "f:2:1: error: a tab cannot indent YAML: use spaces\n"},
     {"not UTF-8", SLICE_INIT("a: 1\nb: \xff\n"),
-     "f:2:4: error: invalid leading UTF-8 octet: the file must be UTF-8 text\n"},
+     "f:2:4: error: this character is not UTF-8: save the file as UTF-8 (from Latin-1: 'iconv -f "
+     "latin1 -t utf-8 FILE')\n"},
     {"UTF-16",
      SLICE_INIT("\xff\xfe"
                 "a"),
-     "f:1:1: error: invalid leading UTF-8 octet: the file must be UTF-8 text\n"},
+     "f: error: the file is UTF-16, as some editors of Windows write it: save it as UTF-8\n"},
     {"control character", SLICE_INIT("a: \x1b\n"),
-     "f:1:4: error: control characters are not allowed: the file must be UTF-8 text\n"},
+     "f:1:4: error: a control character (0x1b): remove it\n"},
     {"list never closed", SLICE_INIT("a: [1, 2\n"),
-     "f:2:1: error: this is not YAML: did not find expected ',' or ']', while parsing a flow "
-     "sequence\n"},
+     "f:2:1: error: the list that opens with '[' on line 1 is not closed here with ']', or a comma "
+     "is missing between its entries\n"},
     {"indentation", SLICE_INIT("a: 1\n b: 2\n"),
-     "f:2:3: error: this is not YAML: mapping values are not allowed in this context\n"},
+     "f:2:2: error: this line is indented by 1, which fits nothing above it (line 1 has 0): keys "
+     "that belong together begin in one column, and what belongs to a key is indented deeper than "
+     "it\n"},
     {"quote never closed", SLICE_INIT("a: 'x\n"),
-     "f:2:1: error: this is not YAML: found unexpected end of stream, while scanning a quoted "
-     "scalar\n"},
+     "f:1:4: error: the quote that opens here is never closed: end the value with the same one\n"},
     {"colon without a blank", SLICE_INIT("a: 1\nb:2\n"),
-     "f:3:1: error: this is not YAML: could not find expected ':', while scanning a simple key\n"},
+     "f:2:1: error: a blank is missing after the colon: write 'b: 2'\n"},
 };
 
 static void unsupported_yaml_is_refused_with_its_place(void **state)
