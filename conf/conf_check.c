@@ -181,6 +181,17 @@ static void check_rule(struct conf_check *c, size_t rule, size_t listener)
 		errors_add(c->errors, c->name, place->line, place->column, "%s", rules[rule].text);
 }
 
+static uint64_t largest_packet(const struct conf *conf)
+{
+	uint64_t largest = 0;
+
+	for (size_t i = 0; i < conf->listener_count; i++) {
+		if (conf->listeners[i].limits.max_packet_size > largest)
+			largest = conf->listeners[i].limits.max_packet_size;
+	}
+	return largest;
+}
+
 /* --- limits that contradict one another: what the first says can never be reached --- */
 
 static bool exceeds(uint64_t part, uint64_t whole)
@@ -199,12 +210,18 @@ struct odd_limit {
 	{                                                                                          \
 		return exceeds((part), (whole));                                                   \
 	}
-ODD(packet_exceeds_memory, conf->limits.max_packet_size, conf->shared.memory_bytes)
+/* A message is in memory up to three times (what was read of its packet, itself, what a reader has
+ * not taken yet), and above three quarters of the memory shares count. */
+ODD(packet_exceeds_memory, 4 * largest_packet(conf), conf->shared.memory_bytes)
+ODD(packet_exceeds_share, 2 * largest_packet(conf),
+    conf->shared.memory_bytes == 0 && conf->shared.memory_per_user != CONF_SHARE_AUTO
+        ? conf->shared.memory_per_user
+        : 0)
 ODD(queue_exceeds_memory, conf->limits.queue_bytes, conf->shared.memory_bytes)
 ODD(subscriptions_exceed_memory, conf->limits.subscription_bytes, conf->shared.memory_bytes)
 ODD(user_exceeds_memory, conf->shared.memory_per_user, conf->shared.memory_bytes)
 ODD(retained_exceed_memory, conf->shared.retained_bytes, conf->shared.memory_bytes)
-ODD(packet_exceeds_retained, conf->limits.max_packet_size, conf->shared.retained_bytes)
+ODD(packet_exceeds_retained, largest_packet(conf), conf->shared.retained_bytes)
 ODD(user_exceeds_retained, conf->shared.retained_per_user, conf->shared.retained_messages)
 ODD(user_exceeds_retained_bytes, conf->shared.retained_bytes_per_user, conf->shared.retained_bytes)
 ODD(user_exceeds_store, conf->shared.store_per_user, conf->persistence_max_bytes)
@@ -215,12 +232,15 @@ ODD(waiting_exceed_all, conf->limits.unauthenticated, conf->limits.connections)
 
 static const struct odd_limit odd_limits[] = {
     {"memory", packet_exceeds_memory,
-     "memory is smaller than max_packet_size: the largest message can never be taken; raise it or "
-     "lower max_packet_size"},
+     "memory is less than four times max_packet_size: a message that large may never pass, "
+     "whatever else there is; raise it, or lower max_packet_size"},
     {"queue_bytes", queue_exceeds_memory,
      "queue_bytes is larger than memory, and memory is reached first: lower it"},
     {"subscription_bytes", subscriptions_exceed_memory,
      "subscription_bytes is larger than memory, and memory is reached first: lower it"},
+    {"memory_per_user", packet_exceeds_share,
+     "memory_per_user is less than two times max_packet_size, and without a limit of memory it "
+     "always counts: a message that large may never pass; raise it, or lower max_packet_size"},
     {"memory_per_user", user_exceeds_memory,
      "memory_per_user is larger than memory, and memory is reached first: lower it"},
     {"retained_bytes", retained_exceed_memory,
@@ -344,56 +364,6 @@ static void check_collision(const struct conf_check *c, size_t listener)
 	}
 }
 
-static uint64_t largest_packet(const struct conf *conf)
-{
-	uint64_t largest = 0;
-
-	for (size_t i = 0; i < conf->listener_count; i++) {
-		if (conf->listeners[i].limits.max_packet_size > largest)
-			largest = conf->listeners[i].limits.max_packet_size;
-	}
-	return largest;
-}
-
-/* A message is in memory up to three times (what was read of its packet, itself, what a reader has
- * not taken yet), and above three quarters of the memory shares count. */
-static void check_memory(const struct conf_check *c)
-{
-	const struct yaml_node *limits = yaml_get(c->root, "limits");
-	const struct conf_shared_limits *shared = &c->conf->shared;
-	uint64_t largest = largest_packet(c->conf);
-	const struct {
-		const char *key;
-		uint64_t bytes;
-		unsigned times;
-		const char *text;
-	} sizes[] = {
-	    {"memory", shared->memory_bytes, 4,
-	     "memory is less than four times max_packet_size: a message that large may never "
-	     "pass, whatever else there is; raise it, or lower max_packet_size"},
-	    {"memory_per_user",
-	     shared->memory_bytes == 0 && shared->memory_per_user != CONF_SHARE_AUTO
-	         ? shared->memory_per_user
-	         : 0,
-	     2,
-	     "memory_per_user is less than two times max_packet_size, and without a limit of "
-	     "memory it always counts: a message that large may never pass; raise it, or lower "
-	     "max_packet_size"},
-	    {"retained_bytes", shared->retained_bytes, 1,
-	     "retained_bytes is less than max_packet_size: a retained message that large is "
-	     "refused, whatever else is retained; raise it, or lower max_packet_size"},
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
-		const struct yaml_node *node = yaml_get(limits, sizes[i].key);
-
-		if (node != NULL && sizes[i].bytes != 0 &&
-		    sizes[i].bytes / sizes[i].times < largest)
-			errors_warn(c->errors, c->name, node->line, node->column, "%s",
-			            sizes[i].text);
-	}
-}
-
 #define STORE_BYTES_MIN ((uint64_t)1 << 20)
 
 /* What is said about a store that there is none. A directory that is switched off in so many words
@@ -440,7 +410,6 @@ void conf_check(const struct conf *conf, const char *name, const struct yaml_nod
 
 	check_persistence(&c);
 	check_limits(&c);
-	check_memory(&c);
 	for (size_t i = 0; i < conf->listener_count; i++) {
 		if (conf->listeners[i].bind == NULL) /* reported already */
 			continue;

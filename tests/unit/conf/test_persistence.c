@@ -137,7 +137,7 @@ static void sizes_that_no_large_message_passes_are_told(void **state)
 	    {"share of a bounded memory", "{memory: 64M, memory_per_user: 1M}", NULL},
 	    {"no limits", "{memory: 0, memory_per_user: 0, max_packet_size: 256M, queue_bytes: 1G}",
 	     NULL},
-	    {"retained", "{retained_bytes: 1M}", "retained_bytes is less than max_packet_size"},
+	    {"retained", "{retained_bytes: 1M}", "retained_bytes is smaller than max_packet_size"},
 	    {"retained is enough", "{retained_bytes: 2M}", NULL},
 	    {"defaults", "{max_packet_size: 256M, queue_bytes: 256M}", NULL},
 	};
