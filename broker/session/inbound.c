@@ -63,6 +63,7 @@ void inbound_refused(struct session *s, uint16_t packet_id, bool stored, struct 
 	REQUIRE_OWNER(s);
 	if (link != NULL) /* [MQTT5-3.5.2-2] */
 		cause = client_link_reason_string(link, cause, REASON_STRING_REST);
+	/* mutant: refused_again_hears_why */
 	if (in != NULL && in->again != NULL && stored)
 		pending_ack_done(&in->again, REASON_QUOTA_EXCEEDED, cause);
 	inbound_stored(s, packet_id, false);

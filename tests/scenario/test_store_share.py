@@ -3,6 +3,7 @@ A full queue refuses a message, never its publisher, who is told only if no subs
 
 import json
 
+import mqtt
 import pytest
 from test_watch import rows
 from wire import Wire
@@ -173,3 +174,21 @@ def test_one_user_has_no_share(new_broker):
             for number in range(105):  # more than three quarters
                 assert eve.publish("eve/x", body(number), qos=1).reason == SUCCESS
         assert not broker.logged("message-dropped", mark)
+
+
+@pytest.mark.parametrize("keeps", [False, True], ids=["clean", "kept"])
+@pytest.mark.parametrize("wants_text", [1, 0])
+def test_a_publish_that_was_sent_again_hears_why_it_was_refused(new_broker, keeps, wants_text):
+    """[MQTT5-3.5.2-2]: the second PUBREC of a QoS 2 message, too, which came while the store was asked. And the identifier
+    is free again."""
+    with new(new_broker) as broker:
+        crowd(broker)
+        props = {"request_problem_information": wants_text, **(KEEP if keeps else {})}
+        with Wire(broker, user="eve", client_id="again", clean=not keeps, props=props) as eve:
+            eve.send(b"".join(mqtt.publish(5, "eve/queue", body(0), qos=2, packet_id=7, dup=dup) for dup in (False, True)))
+            for _ in range(2):
+                answer = eve.expect(mqtt.PUBREC, 7)
+                assert answer.reason == QUOTA
+                assert answer.props.get("reason_string") == ("no receiver has space for it" if wants_text else None)
+            eve.send(mqtt.publish(5, "elsewhere", b"x", qos=2, packet_id=7))
+            assert eve.expect(mqtt.PUBREC, 7).reason == NO_SUBSCRIBER
