@@ -24,8 +24,7 @@ static void ping(struct environment *t, struct actor *p)
 	client_ping(p->client);
 }
 
-/* Clients that have a keep alive ping, in different milliseconds: the end of one may make another
- * one acknowledge a will. */
+/* Clients that have a keep alive ping, in different milliseconds. */
 static void ping_apart(struct environment *t)
 {
 	struct actor *p;
@@ -35,7 +34,8 @@ static void ping_apart(struct environment *t)
 			continue;
 		t->world->now_ms++;
 		model_time(&t->model);
-		ping(t, p);
+		if (has_keep_alive(p)) /* still */
+			ping(t, p);
 		environment_settle(t);
 	}
 }
@@ -244,8 +244,11 @@ void environment_advance(struct environment *t, const struct step *s)
 
 	environment_settle(t);
 	while (w->now_ms < until) {
-		uint64_t due = next_due(t, &intervals);
+		uint64_t due;
 
+		if (model_is_due_together(&t->model))
+			ping_apart(t);
+		due = next_due(t, &intervals);
 		w->now_ms = due > w->now_ms && due < until ? due : until;
 		model_time(&t->model);
 		environment_settle(t);

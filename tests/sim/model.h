@@ -262,6 +262,9 @@ void model_pause(struct model *m);
 /* Other users are in force at a quiet point: sessions of removed users. */
 void model_users(struct model *m, const struct rules *before);
 uint64_t model_next_due(const struct model *m);
+/* Does a keep alive end in the very millisecond in which something of another client is due? That
+ * may make this one acknowledge a will. */
+bool model_is_due_together(const struct model *m);
 void model_note_packets(struct model *m); /* before time advances: a client has sent something */
 void model_quiet_actors(struct model *m);
 /* The session exists no longer: its will is due, its subscriptions and messages are gone. */

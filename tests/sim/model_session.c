@@ -357,16 +357,52 @@ static uint64_t will_end(const struct actor *p)
 	return p->pending_will == NULL ? NEVER : p->pending_will->will_due_ms;
 }
 
+/* The next moments at which something of it may happen by itself. */
+#define DUES 5
+
+static void dues_of(const struct actor *p, uint64_t at[DUES])
+{
+	at[0] = keep_alive_end(p);
+	at[1] = will_end(p);
+	at[2] = session_end_of(p);
+	at[3] = p->may_end_ms;
+	at[4] = p->pending_will == NULL ? NEVER : p->pending_will->will_may_ms;
+}
+
+static bool is_due_at(const struct model *m, const struct actor *other, uint64_t at_ms)
+{
+	for (unsigned i = 0; i < m->actors_count; i++) {
+		uint64_t at[DUES];
+
+		dues_of(&m->actors[i], at);
+		for (unsigned k = 0; &m->actors[i] != other && k < DUES; k++) {
+			if (at[k] == at_ms)
+				return true;
+		}
+	}
+	return false;
+}
+
+bool model_is_due_together(const struct model *m)
+{
+	for (unsigned i = 0; i < m->actors_count; i++) {
+		uint64_t end = keep_alive_end(&m->actors[i]);
+
+		if (end != NEVER && is_due_at(m, &m->actors[i], end))
+			return true;
+	}
+	return false;
+}
+
 uint64_t model_next_due(const struct model *m)
 {
 	uint64_t due = NEVER;
 
 	for (unsigned i = 0; i < m->actors_count; i++) {
-		const struct actor *p = &m->actors[i];
-		uint64_t at[] = {keep_alive_end(p), will_end(p), session_end_of(p), p->may_end_ms,
-		                 p->pending_will == NULL ? NEVER : p->pending_will->will_may_ms};
+		uint64_t at[DUES];
 
-		for (unsigned k = 0; k < sizeof(at) / sizeof(at[0]); k++) {
+		dues_of(&m->actors[i], at);
+		for (unsigned k = 0; k < DUES; k++) {
 			if (at[k] > model_now(m) && at[k] < due)
 				due = at[k];
 		}
