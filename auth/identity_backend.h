@@ -6,6 +6,7 @@
 
 #include "auth/authenticator.h"
 #include "auth/identity.h"
+#include "auth/login_cost.h"
 #include "auth/scram.h"
 #include "conf/conf.h"
 #include "conf/errors.h"
@@ -58,6 +59,8 @@ struct identity_backend {
 	bool (*has_scram)(const void *data);
 	/* The source is in force from now on. NULL: nothing to do. */
 	void (*use)(const void *data, struct authenticator *a);
+	/* How long it takes to log in everybody once. NULL: no time of ours. */
+	void (*login_cost)(const void *data, struct login_cost *out);
 	/* Append the command that adds this user, or unlocks it. NULL: there is none. */
 	void (*put_advice)(const char *path, const char *name, bool unlock, struct buf *out);
 };

@@ -121,6 +121,13 @@ void identity_source_check_conf(const struct identity_source *source, const stru
 	}
 }
 
+void identity_source_login_cost(const struct identity_source *source, struct login_cost *out)
+{
+	*out = (struct login_cost){0};
+	if (identity_source_exists(source) && source->backend->login_cost != NULL)
+		source->backend->login_cost(source->data, out);
+}
+
 void identity_source_use(const struct identity_source *source, struct authenticator *a)
 {
 	if (!identity_source_exists(source))

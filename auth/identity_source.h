@@ -7,6 +7,7 @@
 
 #include "auth/authenticator.h"
 #include "auth/identity.h"
+#include "auth/login_cost.h"
 #include "auth/scram.h"
 #include "conf/conf.h"
 #include "conf/errors.h"
@@ -32,6 +33,9 @@ const char *identity_source_means(const struct identity_source *source);
 /* Errors where a listener wants names that no user of this source can have. */
 void identity_source_check_conf(const struct identity_source *source, const struct conf *conf,
                                 struct errors *errors);
+/* How long it takes to log in everybody once, as after a restart; all 0 where that is nothing to
+ * speak of. Blocking: it hashes. */
+void identity_source_login_cost(const struct identity_source *source, struct login_cost *out);
 /* From now on users log in by this source. Any thread. */
 void identity_source_use(const struct identity_source *source, struct authenticator *a);
 

@@ -125,6 +125,11 @@ static void use_file(const void *data, struct authenticator *a)
 	authenticator_use(a, data);
 }
 
+static void measure_cost(const void *data, struct login_cost *out)
+{
+	login_cost_measure(data, out);
+}
+
 static void put_advice(const char *path, const char *name, bool unlock, struct buf *out)
 {
 	buf_printf(out, "broker-passwd %s %s %s", path, unlock ? "unlock" : "add", name);
@@ -144,5 +149,6 @@ const struct identity_backend password_backend = {
     .scram = find_scram,
     .has_scram = has_scram,
     .use = use_file,
+    .login_cost = measure_cost,
     .put_advice = put_advice,
 };

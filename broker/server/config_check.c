@@ -21,6 +21,9 @@
 #include "server/check_paths.h"
 #include "store/store_lock.h"
 
+/* Longer than devices should be away after a restart. */
+#define LOGIN_COST_MAX_S 30
+
 struct config_candidate {
 	const struct config_snapshot *next;
 	const struct config_snapshot *before; /* NULL: a start, or --check */
@@ -104,6 +107,29 @@ static void check_identities(const struct config_candidate *c)
 		identity_source_check_conf(c->next->identities, c->next->conf, c->errors);
 }
 
+/* Devices that are not back yet stand as "offline": their wills were published. */
+static void check_login_cost(const struct config_candidate *c)
+{
+	const struct identity_source *source = c->next->identities;
+	unsigned threads = c->next->conf->workers > 1 ? 2 : 1; /* as server.c starts them */
+	struct login_cost cost;
+	uint64_t all_s;
+
+	if (source == NULL || !starts(c))
+		return;
+	identity_source_login_cost(source, &cost);
+	all_s = cost.all_ms / threads / 1000;
+	/* mutant: login_cost_is_warned_about */
+	if (all_s > LOGIN_COST_MAX_S)
+		errors_warn(c->errors, identity_source_path(source), 0, 0,
+		            "after a restart it takes about %u s until all %u users are logged in: "
+		            "a password hash takes up to %u ms on this machine, and the broker "
+		            "computes %u at a time; choose cheaper hashes, SCRAM or client "
+		            "certificates (COST in broker-passwd(1))",
+		            (unsigned)all_s, (unsigned)cost.users, (unsigned)cost.slowest_ms,
+		            threads);
+}
+
 static void check_control_socket(const struct config_candidate *c)
 {
 	control_socket_check(c->next->conf, starts(c), c->errors);
@@ -182,7 +208,7 @@ typedef void check_fn(const struct config_candidate *c);
 static check_fn *const checks[] = {
     check_audit,          check_names,          check_listeners,       check_identities,
     check_control_socket, check_persistence,    check_users_and_rules, check_acl_tests,
-    check_limits,         check_durable_topics,
+    check_limits,         check_durable_topics, check_login_cost,
 };
 
 void config_check(const struct config_snapshot *next, const struct config_snapshot *before,

@@ -1,6 +1,8 @@
 """Who guesses passwords is held back, and nobody else at the same address: neither old devices nor neighbours."""
 
 import contextlib
+import ctypes
+import ctypes.util
 import json
 import os
 import signal
@@ -228,3 +230,21 @@ def test_a_certificate_is_not_delayed(new_broker, pki):
             fail(broker, password=f"guess {number}", source=address)
         context = tls_context(pki, certificate="guessed-anna")
         assert time_of_login(broker, user=None, password=None, context=context, source=address) < 3
+
+
+def test_expensive_hashes_for_many_users_are_named(new_broker):
+    """At a start and by --check, which measure it: while they log in one after the other, their wills are published."""
+    broker = new_broker()
+    assert "after a restart" not in str(broker.command("--check"))
+    library = ctypes.CDLL(ctypes.util.find_library("crypt"))
+    library.crypt.restype = ctypes.c_char_p
+    hashed = library.crypt(b"secret", b"$6$rounds=900000$expensive$").decode()
+    lines = (broker.directory / "users.passwd").read_text()
+    lines += "".join(f"u{number}:id={number + 4096:016x}:hash={hashed}:roles=all\n" for number in range(400))
+    broker.write_file("users.passwd", lines)
+    checked = broker.command("--check")
+    said = checked.stdout + checked.stderr
+    assert checked.returncode == 0
+    assert "users.passwd: warning: after a restart it takes about" in said and "all 401 users" in said
+    with broker:
+        broker.process.wait_line("all 401 users")

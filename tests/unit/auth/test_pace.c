@@ -14,6 +14,7 @@
 
 #include "answer_loop.h"
 #include "auth/authenticator.h"
+#include "auth/login_cost.h"
 #include "auth/pace.h"
 #include "auth/password.h"
 #include "auth/password_file.h"
@@ -482,6 +483,40 @@ static void stop_ends_the_wait_of_failures(void **state)
 	hash_request_fini(&behind.q);
 }
 
+/* ---- what it costs to log in everybody ---- */
+
+static void cost_of_all_logins_is_counted_by_kind(void **state)
+{
+	struct errors errors = {0};
+	struct buf text = {0};
+	struct password_file *file;
+	struct login_cost cost;
+	unsigned hashes;
+
+	(void)state;
+	for (unsigned i = 0; i < 20; i++) {
+		buf_printf(&text, "u%u:id=%016x:hash=%s%s\n", i, i + 1, i < 12 ? SHA : BCRYPT,
+		           i == 19 ? ":locked" : "");
+		if (i != 14)
+			continue;
+		file = password_file_parse("users", buf_slice(&text), &errors);
+		login_cost_measure(file, &cost);
+		assert_int_equal(cost.users, 0); /* too few to wait for each other */
+		password_file_unref(&file);
+	}
+	buf_printf(&text, "card:id=00000000000000a4\n");
+	file = password_file_parse("users", buf_slice(&text), &errors);
+	assert_non_null(file);
+	hashes = t.hashes;
+	login_cost_measure(file, &cost);
+	assert_int_equal(t.hashes - hashes, 4);
+	assert_int_equal(cost.users, 19);
+	assert_int_equal(cost.all_ms, 12 * SHA_MS + 7 * BCRYPT_MS);
+	assert_int_equal(cost.slowest_ms, BCRYPT_MS);
+	password_file_unref(&file);
+	buf_fini(&text);
+}
+
 int main(void)
 {
 	static const struct clock_source fake = {.monotonic_ns = fake_monotonic_ns,
@@ -491,6 +526,7 @@ int main(void)
 	    cmocka_unit_test(slowest_kind_decides_the_time_of_failures),
 	    cmocka_unit_test(time_of_failures_follows_measured_hashes),
 	    cmocka_unit_test(kinds_beyond_the_maximum_are_ignored),
+	    cmocka_unit_test(cost_of_all_logins_is_counted_by_kind),
 	    cmocka_unit_test_setup_teardown(all_failures_take_the_same_time, start, stop),
 	    cmocka_unit_test_setup_teardown(success_is_answered_at_once, start, stop),
 	    cmocka_unit_test_setup_teardown(delay_begins_with_the_answer, start, stop),
