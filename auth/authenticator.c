@@ -264,6 +264,7 @@ static bool answer_at_once(struct authenticator *a, struct hash_request *q, uint
 /* Under the lock. */
 static bool answer_or_queue(struct authenticator *a, struct hash_request *q, uint64_t now_ms)
 {
+	REQUIRE(q->pair == NULL);
 	switch (hash_queue_ask(&a->queue, q, now_ms)) {
 	case HASH_QUEUE_FREE:
 		return answer_at_once(a, q, now_ms);

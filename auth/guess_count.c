@@ -1,6 +1,8 @@
 /* The numbers of the rule. */
 #include "auth/guess_count.h"
 
+#include "base/require.h"
+
 void guess_count_pass(struct guess_count *c, uint64_t now_ms)
 {
 	uint64_t due;
@@ -16,6 +18,7 @@ void guess_count_pass(struct guess_count *c, uint64_t now_ms)
 bool guess_count_add(struct guess_count *c, uint64_t now_ms)
 {
 	guess_count_pass(c, now_ms);
+	REQUIRE(c->wrong <= GUESSES_MAX);
 	if (c->wrong == 0)
 		c->since_ms = now_ms;
 	if (c->wrong < GUESSES_MAX)

@@ -46,6 +46,7 @@ static void leave_known(struct guess_table *t, struct guess_source *s)
 		return;
 	DL_DELETE2(t->known, s, known_prev, known_next);
 	s->known_prev = s->known_next = NULL;
+	REQUIRE(t->known_count > 0);
 	t->known_count--;
 }
 
@@ -107,6 +108,7 @@ static void leave_quiet(struct guess_table *t, struct guess_pair *p)
 	DL_DELETE2(t->quiet, p, quiet_prev, quiet_next);
 	DL_DELETE2(p->key.source->quiet, p, own_prev, own_next);
 	/* NOLINTEND(clang-analyzer-core.NullDereference) */
+	REQUIRE(t->quiet_count > 0);
 	t->quiet_count--;
 }
 
@@ -116,6 +118,7 @@ static void pair_free(struct guess_table *t, struct guess_pair *p)
 
 	REQUIRE(p->waiting == NULL && p->hashing == 0);
 	leave_quiet(t, p);
+	REQUIRE(s->pair_count > s->busy || s->quiet == NULL);
 	HASH_DEL(t->pairs, p);
 	s->pair_count--;
 	wrong_passwords_fini(&p->tried);
@@ -225,6 +228,7 @@ void guess_table_settle(struct guess_table *t, struct guess_pair *p, uint64_t no
 	if (p->waiting != NULL || p->hashing > 0)
 		return;
 	REQUIRE(!p->is_quiet && p->open == 0);
+	REQUIRE(s->busy > 0 && s->busy <= s->pair_count);
 	s->busy--;
 	if (p->count.wrong == 0 && p->tried.count == 0) {
 		pair_free(t, p);

@@ -50,7 +50,8 @@ static void unlink_request(struct hash_queue *queue, struct hash_request *q)
 	struct guess_pair *p = q->pair;
 	struct guess_source *s = p->key.source;
 
-	REQUIRE(q->is_waiting);
+	REQUIRE(q->is_waiting && p->waiting_count > 0);
+	REQUIRE(p->looked_up <= p->waiting_count);
 	q->is_waiting = false;
 	DL_DELETE(p->waiting, q);
 	p->waiting_count--;
@@ -137,6 +138,7 @@ bool hash_queue_remove(struct hash_queue *queue, struct hash_request *q, uint64_
 	unlink_request(queue, q);
 	if (q->is_counted) {
 		/* It was told that its password is not in the cache. */
+		REQUIRE(p->open > 0);
 		wrong_passwords_put(&p->tried, q->digest, TRIED_LEFT);
 		p->open--;
 	}
@@ -336,7 +338,8 @@ bool hash_queue_done(struct hash_queue *queue, struct hash_request *q,
 	struct guess_pair *p = q->pair;
 	bool begins;
 
-	REQUIRE(p != NULL && p->hashing > 0);
+	REQUIRE(p != NULL && !q->is_waiting);
+	REQUIRE(p->hashing > 0 && p->open >= q->is_counted);
 	begins = learn(p, q, outcome, now_ms);
 	p->hashing--;
 	p->open -= q->is_counted;

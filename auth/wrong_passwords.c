@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/crypto.h"
+#include "base/require.h"
 
 /* The digest is an HMAC under a key that nobody has: half of it is enough to find no other. */
 #define DIGEST_KEPT 16
@@ -26,6 +27,7 @@ void wrong_passwords_fini(struct wrong_passwords *w)
 /* Take one out. */
 static void take_out(struct wrong_passwords *w, uint32_t index)
 {
+	REQUIRE(index < w->count);
 	memmove(&w->items[index], &w->items[index + 1], (w->count - index - 1) * sizeof(*w->items));
 	w->count--;
 }
@@ -33,6 +35,7 @@ static void take_out(struct wrong_passwords *w, uint32_t index)
 /* The most recently used. */
 static void append(struct wrong_passwords *w, struct tried_password item)
 {
+	REQUIRE(item.tried != TRIED_NOT && w->count <= WRONG_PASSWORDS_MAX);
 	if (w->count == WRONG_PASSWORDS_MAX)
 		take_out(w, 0);
 	array_reserve(w->items, w->cap, w->count + 1);
