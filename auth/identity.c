@@ -49,6 +49,13 @@ struct slice identity_key_name(struct slice key)
 	return key.len <= before ? SLICE_EMPTY : slice_skip(key, before);
 }
 
+uint64_t identity_key_entry_id(struct slice key)
+{
+	struct reader r = reader_of(key);
+
+	return read_u8(&r) == 'u' ? read_u64(&r) : 0;
+}
+
 struct identity *identity_ref(struct identity *id)
 {
 	REQUIRE(id->refs > 0);

@@ -51,6 +51,8 @@ void identity_unref(struct identity **id); /* NULL is fine; *id becomes NULL */
 
 /* The name inside a key; empty: anonymous. */
 struct slice identity_key_name(struct slice key);
+/* The id of the entry inside a key; 0: there is none. */
+uint64_t identity_key_entry_id(struct slice key);
 
 /* What a user may be called: 1..256 bytes, UTF-8, none of / + # and no control characters, no
  * leading '$'; and no leading '#' (a comment of the password file). False: *why says what is

@@ -16,6 +16,7 @@
 #include "conf/conf_load.h"
 #include "net/tls_tickets.h"
 #include "server/check_sessions.h"
+#include "server/check_user_ids.h"
 #include "server/config_load.h"
 #include "server/exposure.h"
 #include "server/server.h"
@@ -124,8 +125,9 @@ static struct config_snapshot *load_for_start(const char *path, struct tls_ticke
 }
 
 /* Can a start read the store? */
-static bool check_store(const struct conf *conf)
+static bool check_store(const struct config_snapshot *snapshot)
 {
+	const struct conf *conf = snapshot->conf;
 	const char *directory = conf->persistence_directory;
 	struct store_options options = {.directory = directory,
 	                                .max_bytes = conf->persistence_max_bytes};
@@ -158,6 +160,7 @@ static bool check_store(const struct conf *conf)
 	if (format == 0)
 		return true;
 	check_sessions(conf, &errors);
+	check_user_ids(snapshot, &errors);
 	ok = errors.error_count == 0;
 	print_errors(&errors);
 	return ok;
@@ -167,7 +170,7 @@ static int check(const char *path)
 {
 	struct tls_tickets *tickets = tls_tickets_new();
 	struct config_snapshot *snapshot = load(path, tickets);
-	int status = snapshot == NULL || !check_store(snapshot->conf) ? 2 : 0;
+	int status = snapshot == NULL || !check_store(snapshot) ? 2 : 0;
 
 	if (status == 0) {
 		char *text = exposure_text(snapshot);

@@ -17,6 +17,7 @@
 #include "base/command_line.h"
 #include "base/crypto.h"
 #include "base/random.h"
+#include "base/require.h"
 #include "passwd_file.h"
 
 #define PASSWORD_FIELD ":password="
@@ -112,9 +113,11 @@ static void add_line(struct wanted *in, struct slice line)
 static int check_password(const struct passwd_apply *apply, const struct wanted *in,
                           const struct password_entry *user)
 {
-	struct slice password = in->passwords[user->line];
+	struct slice password;
 	const char *why = NULL;
 
+	REQUIRE(in->passwords != NULL && user->line <= in->line_count);
+	password = in->passwords[user->line];
 	if (password.data == NULL)
 		return 0;
 	if (user->hash != NULL || user->scram != NULL)

@@ -59,6 +59,7 @@ struct control_query {
 struct control_hooks {
 	void *arg;
 	const struct config_snapshot *(*snapshot)(void *arg); /* the one in force, borrowed */
+	bool (*accept_new_ids)(void *arg); /* false: nothing is set aside. NULL: not available */
 	bool (*reload)(void *arg); /* false: refused; the log says why. NULL: not available */
 };
 

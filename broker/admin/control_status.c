@@ -50,6 +50,9 @@ bool control_status_report(struct control_query *q)
 	json_str(&q->out, "config", snapshot->conf->path);
 	json_number(&q->out, "policy_generation", snapshot->generation);
 	put_figures(&q->out, &stats, false);
+	/* mutant: status_names_set_aside */
+	if (stats.set_aside_users > 0)
+		json_str(&q->out, "set_aside_remedy", SET_ASIDE_REMEDY);
 	json_str(&q->out, "store", stats_store_state(c->shared, &stats));
 	if (journal_is_durable(c->shared->journal)) {
 		json_str(&q->out, "store_error", stats_store_error(&stats));

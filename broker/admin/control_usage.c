@@ -111,15 +111,23 @@ static void collect(struct control_query *q)
 	q->free_state = usage_free;
 }
 
-static void put_row(struct buf *out, const struct usage_row *row)
+static bool is_set_aside(const struct control_query *q, struct slice key)
 {
+	const struct user_id *user = user_ids_find_key(q->control->shared->user_ids, key);
+
+	return user != NULL && user->state != USER_ID_PRESENT;
+}
+
+static void put_row(struct control_query *q, const struct usage_row *row)
+{
+	struct buf *out = &q->out;
 	struct slice key = slice_of(row->key, row->key_len);
 	bool is_user = row->kind == PAYER_USER;
 	struct slice name = is_user ? identity_key_name(key) : SLICE_EMPTY;
 	const char *kind = row->kind == PAYER_ADDRESS ? "address" : "unauthenticated";
 
 	if (is_user)
-		kind = name.len == 0 ? "anonymous" : "user";
+		kind = name.len == 0 ? "anonymous" : is_set_aside(q, key) ? "set aside" : "user";
 	json_open(out);
 	json_str(out, "kind", kind);
 	if (is_user && name.len == 0)
@@ -141,6 +149,6 @@ bool control_usage_report(struct control_query *q)
 		collect(q);
 	u = q->state;
 	for (size_t i = 0; i < SLICE_ROWS && u->at < u->count; i++)
-		put_row(&q->out, &u->rows[u->at++]);
+		put_row(q, &u->rows[u->at++]);
 	return u->at < u->count;
 }

@@ -44,6 +44,9 @@ void stats_take(struct shared *shared, struct stats *out)
 	out->clients_maximum = atomic_load(&shared->connections_most);
 	if (out->sessions > out->clients_connected)
 		out->clients_disconnected = out->sessions - out->clients_connected;
+	out->set_aside_users = atomic_load(&shared->set_aside_users);
+	if (out->set_aside_users > 0)
+		out->set_aside_retained = retain_count_set_aside(shared->retain);
 	retain_count(shared->retain, &counts);
 	out->retained = counts.values - counts.of_broker;
 	out->retained_bytes = counts.bytes - counts.bytes_of_broker;

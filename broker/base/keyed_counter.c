@@ -87,3 +87,16 @@ void keyed_counter_give(struct keyed_counter *t, struct slice key)
 	}
 	mutex_unlock(&t->lock);
 }
+
+uint32_t keyed_counter_get(struct keyed_counter *t, struct slice key)
+{
+	const unsigned hash = hash_of(key);
+	const struct keyed_counter_entry *e;
+	uint32_t count;
+
+	mutex_lock(&t->lock);
+	e = find_entry(t, key, hash);
+	count = e == NULL ? 0 : e->count;
+	mutex_unlock(&t->lock);
+	return count;
+}

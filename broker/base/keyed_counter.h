@@ -22,5 +22,6 @@ void keyed_counter_fini(struct keyed_counter *t); /* all counts are 0 */
 /* Count one more if there are fewer than `max`. Give it back with keyed_counter_give. */
 bool keyed_counter_take(struct keyed_counter *t, struct slice key, uint32_t max);
 void keyed_counter_give(struct keyed_counter *t, struct slice key);
+uint32_t keyed_counter_get(struct keyed_counter *t, struct slice key);
 
 #endif

@@ -11,6 +11,7 @@
 #include "session/pending_ack.h"
 #include "session/session_lifecycle.h"
 #include "session/session_report.h"
+#include "session/session_user.h"
 #include "worker/publish_access.h"
 #include "worker/shared.h"
 
@@ -168,12 +169,13 @@ static unsigned review_conn(struct conn *c)
 
 static unsigned review_session(struct session *s)
 {
-	session_lifecycle_check_removal(s);
 	/* A will that the rules deny now is logged now; it stays, because the rules may change
 	 * again before it is published. */
 	struct acl_request request;
 	struct acl_verdict verdict;
 
+	if (!session_user_check(s))
+		return COST_CLOSE;
 	if (s->will == NULL)
 		return COST_CHECK;
 	request = publish_access_request(ACL_WILL, s->will->msg);

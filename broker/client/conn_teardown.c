@@ -16,6 +16,7 @@
 #include "session/pending_ack.h"
 #include "session/session.h"
 #include "session/session_lifecycle.h"
+#include "session/session_user.h"
 #include "session/subscribe_request.h"
 #include "worker/shared.h"
 
@@ -49,7 +50,8 @@ void conn_teardown_close(struct conn *c, bool stream_gone)
 	if (session != NULL) {
 		REQUIRE(session->link == &c->link);
 		session->link = NULL;
-		session_lifecycle_detach(session, !c->clean_disconnect);
+		if (session_lifecycle_detach(session, !c->clean_disconnect))
+			(void)session_user_check(session); /* not while it had a client */
 	}
 	/* The stream is last: what the others still wrote goes out first. */
 	if (stream_gone)

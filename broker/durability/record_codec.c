@@ -4,6 +4,7 @@
 #include "durability/record_codec.h"
 
 #include "base/require.h"
+#include "worker/user_ids.h"
 
 #define FORMAT 1
 
@@ -175,6 +176,11 @@ bool record_retained_is_over(struct slice bytes, uint64_t time_ms)
 static bool is_inflight(const struct inflight_record *k)
 {
 	return k->packet_id != 0;
+}
+
+static bool is_user_id(const struct user_id_record *k)
+{
+	return k->name.len > 0 && k->state < USER_ID_STATES;
 }
 
 #define ANYTHING(k) ((void)(k), true)

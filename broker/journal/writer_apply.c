@@ -108,6 +108,18 @@ static void apply_retained(struct writer *w, enum store_table table, struct grou
 	store_put(w->store, table, key, buf_slice(&w->row));
 }
 
+static void apply_user(struct writer *w, enum store_table table, struct group_entry *e)
+{
+	const struct record *r = &e->record;
+	struct row_key key;
+	struct slice at = row_key_pair(&key, r->session_id, r->number);
+
+	if (r->value.len > 0)
+		store_put(w->store, table, at, r->value);
+	else
+		(void)store_delete(w->store, table, at);
+}
+
 /* Its message's expiry is an interval, which begins when the will is published. */
 static void apply_will(struct writer *w, enum store_table table, struct group_entry *e)
 {

@@ -87,6 +87,17 @@ static struct msg *make_message(struct restore_walk *r, const struct row_msg *m)
 
 /* --- tables --- */
 
+static bool on_user(void *arg, struct slice key, struct slice value)
+{
+	struct restore_walk *r = arg;
+	uint64_t id, name_hash;
+
+	if (!row_key_read_pair(key, &id, &name_hash))
+		return unreadable(r, key);
+	drop_unless(r, r->visitor->user(r->arg, id, name_hash, value), key);
+	return true;
+}
+
 static bool on_retained(void *arg, struct slice key, struct slice value)
 {
 	struct restore_walk *r = arg;

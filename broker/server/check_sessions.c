@@ -5,12 +5,11 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "auth/client_id.h"
 #include "base/json.h"
 #include "durability/record_codec.h"
-#include "store/store_files.h"
+#include "store/store_rows.h"
 
 #define NAMED_MAX 20
 
@@ -82,46 +81,6 @@ static void on_row(void *arg, enum store_table table, struct slice key, struct s
 	}
 }
 
-static bool on_session(void *arg, struct slice key, struct slice value)
-{
-	on_row(arg, TABLE_SESSION, key, value);
-	return true;
-}
-
-static int read_beside(const char *directory, struct id_check *check, char text[STORE_ERROR_TEXT])
-{
-	struct store *store = NULL;
-	uint32_t format;
-	int rc = store_files_read(directory, &format, text, &store);
-
-	if (rc != 0)
-		return rc;
-	store_begin(store);
-	store_scan(store, TABLE_SESSION, SLICE_EMPTY, on_session, check);
-	rc = store_commit(store);
-	if (rc != 0)
-		(void)snprintf(text, STORE_ERROR_TEXT, "%s", strerror(-rc));
-	store_close(store);
-	return rc;
-}
-
-/* As broker-store does: at rest without trust in the file, beside a broker through LMDB. */
-static int read_store(const char *directory, struct id_check *check, char text[STORE_ERROR_TEXT])
-{
-	struct verify_report report;
-	long pid;
-	int lock, rc;
-
-	if (!store_files_hold(directory, &lock, &pid))
-		return read_beside(directory, check, text);
-	rc = store_files_check(directory, on_row, check, &report, text);
-	if (report.lmdb_version != 0)
-		rc = read_beside(directory, check, text);
-	if (lock >= 0)
-		close(lock);
-	return rc;
-}
-
 void check_sessions(const struct conf *conf, struct errors *errors)
 {
 	struct id_check check = {.conf = conf, .errors = errors};
@@ -129,7 +88,7 @@ void check_sessions(const struct conf *conf, struct errors *errors)
 
 	if (!binds(conf))
 		return;
-	if (read_store(conf->persistence_directory, &check, text) != 0)
+	if (store_rows_read(conf->persistence_directory, on_row, &check, text) != 0)
 		errors_add(errors, conf->persistence_directory, 0, 0, "persistence.directory: %s",
 		           text);
 	if (check.found > NAMED_MAX)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "admin/stats.h"
 #include "base/alloc.h"
 #include "base/container.h"
 #include "conf/conf_diff.h"
@@ -15,10 +16,14 @@
 #include "server/config_diff.h"
 #include "server/config_load.h"
 #include "server/file_watch.h"
+#include "server/set_aside.h"
 
 #define WATCH_MS        1000
 #define REPEAT_FIRST_MS 1000
 #define REPEAT_LAST_MS  8000
+
+#define DELETION_STEP_MS 5
+#define LIMIT_WATCH_MS   ((uint64_t)3600 * 1000)
 
 struct reloader {
 	struct shared *shared;
@@ -38,6 +43,12 @@ struct reloader {
 	struct timer repeat_timer;
 	enum reload_cause repeat_cause;
 	uint64_t repeat_ms; /* the last wait; 0: it did not */
+	/* What is set aside: after the reload under way it is deleted, all of it or what has
+	 * reached its limit. */
+	bool delete_again, delete_all;
+	struct timer deletion_timer, limit_timer;
+	struct set_aside_deletion deletion;
+	uint64_t merged, merged_ended; /* of the statistics, after the last reload */
 	config_apply_done_fn *opened;
 	void *opened_arg;
 };
@@ -107,7 +118,71 @@ static bool permit_anew(const struct config_snapshot *before, const struct confi
 
 static void release_owner(void *arg, struct slice key)
 {
-	retain_release_owner(arg, key);
+	struct shared *shared = arg;
+
+	if (!set_aside_has(shared, key))
+		retain_release_owner(shared->retain, key);
+}
+
+static bool begin_deletion(struct reloader *r, bool all);
+
+/* --- what is set aside --- */
+
+static void on_delete_values(struct timer *timer, void *executor_arg)
+{
+	struct reloader *r = container_of(timer, struct reloader, deletion_timer);
+
+	(void)executor_arg;
+	if (set_aside_delete_values(r->shared, r->executor, &r->deletion)) {
+		executor_timer_arm(r->executor, timer, DELETION_STEP_MS);
+		return;
+	}
+	LOG(SET_ASIDE_DELETED, .retained = r->deletion.deleted);
+	r->deletion = (struct set_aside_deletion){0};
+}
+
+static void watch_limit(struct reloader *r);
+
+static void on_limit(struct timer *timer, void *executor_arg)
+{
+	struct reloader *r = container_of(timer, struct reloader, limit_timer);
+
+	(void)timer;
+	(void)executor_arg;
+	if (!begin_deletion(r, false))
+		watch_limit(r);
+}
+
+/* The clock may be set meanwhile: it is asked at least once an hour. */
+static void watch_limit(struct reloader *r)
+{
+	uint64_t wait_ms = set_aside_next_limit_ms(r->shared, r->executor);
+
+	executor_timer_disarm(r->executor, &r->limit_timer);
+	if (wait_ms != UINT64_MAX && !r->stopped)
+		executor_timer_arm(r->executor, &r->limit_timer,
+		                   wait_ms < LIMIT_WATCH_MS ? wait_ms : LIMIT_WATCH_MS);
+}
+
+/* All workers have the snapshot: their sessions have followed. */
+static void settle_set_aside(struct reloader *r)
+{
+	struct stats now;
+
+	set_aside_finish(r->shared, r->executor);
+	set_aside_log(r->shared);
+	stats_take(r->shared, &now);
+	if (r->shared->restored_users > 0)
+		LOG(USER_IDS_RESTORED, .users = r->shared->restored_users,
+		    .sessions_moved = now.sessions_merged - r->merged,
+		    .sessions_ended = now.sessions_merged_ended - r->merged_ended);
+	r->shared->restored_users = 0;
+	r->merged = now.sessions_merged;
+	r->merged_ended = now.sessions_merged_ended;
+	if (user_ids_count_state(r->shared->user_ids, USER_ID_DELETED) > 0 &&
+	    !timer_is_armed(&r->deletion_timer) && !r->stopped)
+		executor_timer_arm(r->executor, &r->deletion_timer, 0);
+	watch_limit(r);
 }
 
 static void on_adopted(void *arg)
@@ -115,16 +190,24 @@ static void on_adopted(void *arg)
 	struct reloader *r = arg;
 
 	r->under_way = false;
+	settle_set_aside(r);
 	/* Not before: a removed user may have written, and owned it, on a worker that was not
 	 * asked yet. */
 	identity_source_each_removed(r->replaced->identities, r->snapshot->identities,
-	                             release_owner, r->shared->retain);
+	                             release_owner, r->shared);
 	config_snapshot_unref(&r->replaced);
 	LOG(RELOADED, .generation = r->snapshot->generation,
 	    .users = identity_source_count(r->snapshot->identities),
 	    .roles = acl_role_count(r->snapshot->acl), .rules = acl_rule_count(r->snapshot->acl),
 	    .listeners = r->snapshot->conf->listener_count, .changes = r->changes);
-	if (!r->again || r->stopped)
+	if (r->stopped)
+		return;
+	if (r->delete_again) {
+		r->delete_again = false;
+		if (begin_deletion(r, r->delete_all))
+			return;
+	}
+	if (!r->again)
 		return;
 	r->again = false;
 	reload_run(r, r->again_cause);
@@ -142,7 +225,31 @@ static void apply(struct reloader *r, struct config_snapshot *next, struct confi
 	if (r->shared->authenticator != NULL)
 		identity_source_use(next->identities, r->shared->authenticator);
 	r->under_way = true;
+	set_aside_begin(r->shared, r->executor, next);
 	config_apply_start(r->shared, r->executor, next, sockets, on_adopted, r);
+}
+
+/* True: there was something to delete. A reload that is under way comes first. */
+static bool begin_deletion(struct reloader *r, bool all)
+{
+	struct config_sockets none = {0};
+
+	if (r->stopped)
+		return false;
+	if (r->under_way) {
+		r->delete_all = all || (r->delete_again && r->delete_all);
+		r->delete_again = true;
+		return true;
+	}
+	if (!set_aside_delete(r->shared, r->executor, all))
+		return false;
+	apply(r, config_load_renew(r->snapshot, NULL, NULL), &none);
+	return true;
+}
+
+bool reload_accept_new_ids(struct reloader *r)
+{
+	return r->shared->set_aside_users > 0 && begin_deletion(r, true);
 }
 
 /* --- what never waits: users and revocations, with the ACL in force --- */
@@ -318,6 +425,8 @@ struct reloader *reload_new(struct shared *shared, struct executor *main_executo
 	r->started = conf_started_new(first->conf);
 	r->watch_timer.fire = on_watch;
 	r->repeat_timer.fire = on_repeat;
+	r->deletion_timer.fire = on_delete_values;
+	r->limit_timer.fire = on_limit;
 	file_watch_take(&r->file_watch, first);
 	return r;
 }
@@ -327,6 +436,7 @@ void reload_free(struct reloader *r)
 	if (r == NULL)
 		return;
 	file_watch_fini(&r->file_watch);
+	set_aside_deletion_fini(&r->deletion);
 	config_snapshot_unref(&r->snapshot);
 	config_snapshot_unref(&r->replaced);
 	free(r->conf_path);
@@ -339,6 +449,8 @@ void reload_stop(struct reloader *r)
 	r->stopped = true;
 	executor_timer_disarm(r->executor, &r->watch_timer);
 	executor_timer_disarm(r->executor, &r->repeat_timer);
+	executor_timer_disarm(r->executor, &r->deletion_timer);
+	executor_timer_disarm(r->executor, &r->limit_timer);
 }
 
 static void on_first_adopted(void *arg)
@@ -346,6 +458,7 @@ static void on_first_adopted(void *arg)
 	struct reloader *r = arg;
 
 	r->under_way = false;
+	settle_set_aside(r);
 	r->opened(r->opened_arg);
 	if (!r->stopped)
 		executor_timer_arm(r->executor, &r->watch_timer, WATCH_MS);

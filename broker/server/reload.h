@@ -28,6 +28,8 @@ bool reload_open(struct reloader *r, config_apply_done_fn *done, void *arg);
 /* True: a new snapshot is sent to all workers (or will be, when the one before is in force). False:
  * the log says why not. */
 bool reload_run(struct reloader *r, enum reload_cause cause);
+/* Delete what is set aside (set_aside.h). False: there is nothing. */
+bool reload_accept_new_ids(struct reloader *r);
 /* The one in force, borrowed. */
 struct config_snapshot *reload_snapshot(struct reloader *r);
 

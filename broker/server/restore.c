@@ -7,12 +7,14 @@
 #include "durability/record_codec.h"
 #include "routing/batch.h"
 #include "routing/will_publish.h"
+#include "server/set_aside.h"
 #include "session/disk_queue.h"
 #include "session/inbound.h"
 #include "session/replay.h"
 #include "session/session_deliver.h"
 #include "session/session_journal.h"
 #include "session/session_lifecycle.h"
+#include "session/session_user.h"
 #include "session/subscription.h"
 #include "session/will.h"
 
@@ -24,6 +26,10 @@ struct restore {
 	/* Subscriptions by number, of the session whose replays are being shown. */
 	const struct session *numbered_of;
 	struct table numbered;
+	/* The store has rows of users. If not: who wrote retained values, and the number of the
+	 * last one in the place of a time. */
+	bool has_users;
+	struct user_ids *writers;
 };
 
 /* The main thread stands in for the owner of the row at hand: no other thread runs yet. */
@@ -61,6 +67,61 @@ static uint64_t since(const struct restore *r, const struct worker *w, uint64_t 
 
 /* --- retained values --- */
 
+static bool on_user(void *arg, uint64_t id, uint64_t name_hash, struct slice value)
+{
+	struct restore *r = arg;
+
+	(void)id;
+	(void)name_hash;
+	r->has_users = true;
+	return set_aside_load(r->shared, value);
+}
+
+/* An id that is known of is judged when all is loaded (set_aside.h). */
+static bool may_own(const struct restore *r, struct slice owner)
+{
+	const struct identity_source *source = r->shared->workers[0]->snapshot->identities;
+	struct identity_entry entry;
+
+	return identity_source_owner_exists(source, owner) ||
+	       (user_ids_find_key(r->shared->user_ids, owner) != NULL &&
+	        identity_source_find(source, identity_key_name(owner), &entry));
+}
+
+/* A store of an older format does not say which ids there were. */
+static void note_writer(struct restore *r, const struct msg *msg, uint64_t number)
+{
+	uint64_t id = msg->origin == NULL ? 0 : identity_key_entry_id(msg->origin->user_key);
+
+	if (!r->has_users && id != 0)
+		user_ids_put(r->writers, &(struct user_id){.id = id,
+		                                           .name = msg->origin->user_name,
+		                                           .since_ms = number});
+}
+
+static bool is_newest_writer(const struct user_ids *writers, const struct user_id *row)
+{
+	for (size_t i = 0; i < user_ids_count(writers); i++) {
+		const struct user_id *other = user_ids_at(writers, i);
+
+		if (slice_equal(other->name, row->name) && other->since_ms > row->since_ms)
+			return false;
+	}
+	return true;
+}
+
+/* Of a name whose present id has nothing, the id that wrote last: the file was written anew while
+ * the broker was down. A namesake that was removed long ago wrote earlier than the present id. */
+static void load_writers(struct restore *r)
+{
+	for (size_t i = 0; i < user_ids_count(r->writers); i++) {
+		const struct user_id *row = user_ids_at(r->writers, i);
+
+		if (is_newest_writer(r->writers, row))
+			set_aside_load_user(r->shared, row->id, row->name);
+	}
+}
+
 static bool on_retained(void *arg, struct slice topic, uint64_t number, struct msg *msg,
                         struct slice value)
 {
@@ -71,8 +132,10 @@ static bool on_retained(void *arg, struct slice topic, uint64_t number, struct m
 
 	if (value.len > 0 && !record_read_retained(value, &record))
 		return false;
-	if (!identity_source_owner_exists(w->snapshot->identities, record.owner))
+	if (!may_own(r, record.owner))
 		record.owner = SLICE_EMPTY; /* ownership ends with the user */
+	if (msg != NULL)
+		note_writer(r, msg, number);
 	retain_advance(r->shared->retain, number);
 	if (msg == NULL && (record.owner.len == 0 || record.owned_until_ms <= r->now_ms))
 		return false;
@@ -118,6 +181,9 @@ static bool on_session(void *arg, uint64_t session_id, struct slice value)
 	s->away_since_ms =
 	    since(r, w, record.away_since_ms != 0 ? record.away_since_ms : r->last_ms);
 	s->removed = record.removed_since_ms != 0;
+	if (!s->removed && !r->has_users)
+		set_aside_load_user(r->shared, identity_key_entry_id(s->identity->key),
+		                    s->identity->name);
 	s->removed_since_ms = since(r, w, record.removed_since_ms);
 	(void)shared_session_take(r->shared, s->identity->key, UINT32_MAX);
 	if (record.away_since_ms == 0)
@@ -293,9 +359,9 @@ static void settle(struct session *s)
 	if (s->will != NULL &&
 	    (s->will->delay_s == 0 || s->will->delay.due_ms <= s->worker->executor.now_ms))
 		will_publish(s);
-	/* mutant: removed_while_down */
-	session_lifecycle_check_removal(s);
 	session_lifecycle_arm_expiry(s);
+	/* mutant: removed_while_down */
+	(void)session_user_check(s);
 }
 
 static void settle_executor(struct worker *w)
@@ -317,8 +383,14 @@ static void settle_executor(struct worker *w)
 
 void restore_settle(struct shared *shared)
 {
+	struct worker *first = shared->workers[0];
+
+	run_as(first);
+	set_aside_begin(shared, &first->executor, first->snapshot);
 	for (unsigned i = 0; i < shared->worker_count; i++)
 		settle_executor(shared->workers[i]);
+	run_as(first);
+	set_aside_finish(shared, &first->executor);
 	executor_leave();
 }
 
@@ -337,7 +409,10 @@ int restore_load(struct shared *shared, struct restored *out, char text[STORE_ER
 	r.last_ms = journal_last_time_ms(shared->journal);
 	r.now_ms = journal_time_ms(shared->journal, shared->workers[0]->executor.now_ms);
 	run_as(shared->workers[0]);
+	r.writers = user_ids_new();
 	rc = journal_restore(shared->journal, &visitor, &r, text);
+	load_writers(&r);
+	user_ids_unref(&r.writers);
 	executor_leave();
 	table_fini(&r.numbered);
 	return rc;

@@ -238,10 +238,18 @@ static bool reload_asked(void *arg)
 	return reload_run(run->reloader, RELOAD_ASKED);
 }
 
+static bool new_ids_accepted(void *arg)
+{
+	struct run *run = arg;
+
+	return reload_accept_new_ids(run->reloader);
+}
+
 static bool open_control(struct run *run)
 {
 	struct control_hooks hooks = {
-	    .arg = run, .snapshot = snapshot_in_force, .reload = reload_asked};
+	    .arg = run, .snapshot = snapshot_in_force, .accept_new_ids = new_ids_accepted,
+	    .reload = reload_asked};
 	struct errors errors = {0};
 	bool ok = control_socket_start(run->loop, run->shared, &hooks, &errors, &run->control);
 

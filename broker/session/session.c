@@ -46,6 +46,25 @@ struct session *session_find_by_id(struct worker *w, uint64_t id)
 	return place == NULL ? NULL : *place;
 }
 
+void session_rename(struct session *s, struct identity *identity)
+{
+	struct session_table *t = s->worker->sessions;
+	struct session_key before = session_key_of(s->origin->user_key, s->origin->client_id);
+	struct session_key now = session_key_of(identity->key, s->origin->client_id);
+	struct origin *origin = origin_new(s->origin->anonymous, s->id, identity->key,
+	                                   identity->name, s->origin->client_id);
+
+	REQUIRE_OWNER(s);
+	REQUIRE(session_find(s->worker, &now) == NULL);
+	REQUIRE(identity->key.len == s->identity->key.len); /* its cost is the same */
+	table_remove(&t->by_key, before.hash, s);
+	identity_unref(&s->identity);
+	s->identity = identity_ref(identity);
+	origin_unref(&s->origin);
+	s->origin = origin;
+	table_add(&t->by_key, now.hash, s);
+}
+
 /* Itself; its origin, its subject of the rules and its identity with the names in them; its places
  * in tables of the worker and in the journal's. */
 size_t session_cost(const struct identity *identity, struct slice client_id)

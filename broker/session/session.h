@@ -164,6 +164,7 @@ struct session {
 	uint32_t next_subscription; /* number of the newest */
 	uint32_t groups_pending;    /* of its messages, not yet durable */
 	uint32_t filters_left;      /* how often it left the live subscribers of a filter */
+	uint32_t set_aside_messages; /* when it was set aside */
 	uint32_t fan_outs;          /* workers that still deliver what it published */
 	uint16_t next_packet_id;
 	bool durable;
@@ -171,6 +172,7 @@ struct session {
 	bool ended_another; /* by Clean Start, one that was kept: its CONNACK says that that is gone
 	                     */
 	bool removed;       /* its user is not in the password file any more */
+	bool set_aside;     /* nobody's: its user has another id now (session_user.h) */
 	bool grants_in_part;    /* some subscription was granted in part, or restored */
 	uint8_t work;           /* enum session_work bits */
 	uint8_t ignored_limits; /* bits of enum ignored_limit: the log has named it */
@@ -212,6 +214,8 @@ struct session_key {
 struct session_key session_key_of(struct slice user_key, struct slice client_id);
 struct session *session_find(struct worker *w, const struct session_key *key);
 struct session *session_find_by_id(struct worker *w, uint64_t id);
+/* It belongs to this identity from now on, which has no session of its client id. */
+void session_rename(struct session *s, struct identity *identity);
 /* The limits it lives by at this moment. */
 const struct conf_limits *session_limits(const struct session *s);
 

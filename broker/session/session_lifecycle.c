@@ -37,6 +37,10 @@ static void leave_tables(struct session *s)
 		shared_session_give(w->shared, s->identity->key);
 	table_remove(&w->sessions->by_key, key.hash, s);
 	table_remove(&w->sessions->by_id, hash_id(s->id), s);
+	if (s->set_aside) {
+		uncount(&w->counters.set_aside_sessions, 1);
+		uncount(&w->counters.set_aside_messages, s->set_aside_messages);
+	}
 	if (w->sessions->next_to_check == s)
 		w->sessions->next_to_check = s->list_next;
 	DL_DELETE2(w->sessions->all, s, list_prev, list_next);
@@ -221,7 +225,7 @@ void session_lifecycle_arm_expiry(struct session *s)
 }
 
 /* [MQTT3-4.1.0-1] [MQTT5-3.1.2-23] */
-void session_lifecycle_detach(struct session *s, bool publish_will)
+bool session_lifecycle_detach(struct session *s, bool publish_will)
 {
 	REQUIRE_OWNER(s);
 	REQUIRE(s->link == NULL && !s->ended);
@@ -231,7 +235,7 @@ void session_lifecycle_detach(struct session *s, bool publish_will)
 		will_drop(s); /* [MQTT3-3.1.2-10] [MQTT5-3.1.2-10] */
 	if (s->expiry_s == 0) {
 		session_lifecycle_end(s);
-		return;
+		return false;
 	}
 	for (struct inflight *o = s->sent.head; o != NULL; o = o->next)
 		o->in_flight = false;
@@ -244,6 +248,7 @@ void session_lifecycle_detach(struct session *s, bool publish_will)
 	s->away_since_ms = s->worker->executor.now_ms;
 	session_journal_state(s);
 	session_lifecycle_arm_expiry(s);
+	return true;
 }
 
 void session_lifecycle_check_removal(struct session *s)

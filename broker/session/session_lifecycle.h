@@ -29,8 +29,8 @@ void session_lifecycle_check_removal(struct session *s);
 /* It is away: it ends by itself when its time has come. */
 void session_lifecycle_arm_expiry(struct session *s);
 /* The connection has gone: the session ends, or waits for its client. Its will is published,
- * delayed, or dropped. */
-void session_lifecycle_detach(struct session *s, bool publish_will);
+ * delayed, or dropped. False: it has ended, and is gone. */
+bool session_lifecycle_detach(struct session *s, bool publish_will);
 /* End the session with its subscriptions and queues. A pending will is published. */
 void session_lifecycle_end(struct session *s);
 /* Free an ended session as far as *steps go. True: it is freed. */

@@ -213,22 +213,53 @@ void subscription_restore(struct session *s, uint64_t number, struct slice filte
 	enter_tree(sub, true);
 }
 
+static void leave_tree(struct subscription *sub)
+{
+	struct session *s = sub->session;
+	struct route *route = s->worker->shared->route;
+	struct slice filter = subscription_filter(sub);
+
+	if (subscription_is_shared(sub))
+		route_share_remove(route, share_group(sub), filter, s->id);
+	else if (sub->filter_id != 0)
+		leave_filter(sub);
+	else
+		route_target_remove(route, filter, s->id);
+	sub->filter_id = 0;
+}
+
+void subscriptions_leave_tree(struct session *s)
+{
+	struct table_walk walk = table_walk_of(&s->subscriptions);
+	struct subscription *sub;
+
+	REQUIRE_OWNER(s);
+	REQUIRE(s->link == NULL && !s->set_aside);
+	while ((sub = table_walk_next(&walk)) != NULL)
+		leave_tree(sub);
+}
+
+void subscriptions_enter_tree(struct session *s)
+{
+	struct table_walk walk = table_walk_of(&s->subscriptions);
+	struct subscription *sub;
+
+	REQUIRE_OWNER(s);
+	REQUIRE(s->link == NULL && !s->set_aside);
+	while ((sub = table_walk_next(&walk)) != NULL)
+		enter_tree(sub, true);
+}
+
 /* What the table of its session points to no more, or soon. */
 static void subscription_free(struct subscription *sub)
 {
 	struct session *s = sub->session;
-	struct shared *shared = s->worker->shared;
-	struct slice filter = subscription_filter(sub);
 
 	replay_drop(sub);
-	if (subscription_is_shared(sub)) {
-		route_share_remove(shared->route, share_group(sub), filter, s->id);
+	if (!s->set_aside)
+		leave_tree(sub);
+	if (subscription_is_shared(sub))
 		uncount(&s->worker->counters.shared_subscriptions, 1);
-	} else if (sub->filter_id != 0) {
-		leave_filter(sub);
-	} else {
-		route_target_remove(shared->route, filter, s->id);
-	}
 	s->subscription_bytes -= subscription_cost(whole_filter(sub));
 	charge_sub(s->worker, &s->charge, subscription_memory(whole_filter(sub)));
 	uncount(&s->worker->counters.subscriptions, 1);

@@ -36,6 +36,9 @@ void subscription_restore(struct session *s, uint64_t number, struct slice filte
                           const struct subscription_options *options, uint32_t id);
 void subscription_remove(struct subscription *sub);
 void subscriptions_online(struct session *s, bool online); /* its $share groups learn it */
+/* It gets no messages while it is not in the tree. It is away. */
+void subscriptions_leave_tree(struct session *s);
+void subscriptions_enter_tree(struct session *s);
 /* All of them, as far as *steps go. False: there are more. */
 bool subscriptions_free(struct session *s, size_t *steps);
 

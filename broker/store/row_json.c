@@ -136,6 +136,18 @@ static bool put_retained(struct buf *out, const char *number_name, struct slice 
 	return true;
 }
 
+static bool put_user(struct buf *out, const char *number_name, struct slice key, struct slice value)
+{
+	uint64_t id, name;
+
+	(void)number_name;
+	if (!row_key_read_pair(key, &id, &name))
+		return false;
+	put_base64(out, "id", slice_of(key.data, 8));
+	put_base64(out, "value", value);
+	return true;
+}
+
 static bool put_will(struct buf *out, const char *number_name, struct slice key, struct slice value)
 {
 	struct row_will w;

@@ -196,6 +196,58 @@ void retain_release_owner(struct retain *r, struct slice owner)
 	topic_owners_release(&r->owners, owner);
 }
 
+/* Under all shards: whoever asks whose a topic is holds one. */
+void retain_set_aside_owner(struct retain *r, struct slice owner, bool set_aside)
+{
+	reader_locks_lock_all(&r->shards);
+	topic_owners_set_aside(&r->owners, owner, set_aside);
+	reader_locks_unlock_all(&r->shards);
+}
+
+void retain_merge_owner(struct retain *r, struct slice from, struct slice into)
+{
+	reader_locks_lock_all(&r->shards);
+	topic_owners_merge(&r->owners, from, into);
+	reader_locks_unlock_all(&r->shards);
+}
+
+bool retain_knows_owner(struct retain *r, struct slice owner)
+{
+	return topic_owners_exists(&r->owners, owner);
+}
+
+uint32_t retain_count_written(struct retain *r, struct slice writer)
+{
+	return topic_owners_values(&r->owners, writer);
+}
+
+uint64_t retain_count_set_aside(struct retain *r)
+{
+	return topic_owners_values_set_aside(&r->owners);
+}
+
+size_t retain_find_written(struct retain *r, struct slice writer, size_t *at, size_t budget,
+                           struct msg **out)
+{
+	size_t count = 0, slots, i = *at;
+
+	reader_locks_lock(&r->reader_locks, r->shared_slot);
+	slots = level_tree_slots(&r->tree);
+	for (; i < slots && budget > 0; i++, budget--) {
+		struct level_node *level = level_tree_at(&r->tree, i);
+
+		if (level == NULL)
+			continue;
+		retain_tree_lock_shard(r, retain_node_of(level));
+		if (retain_tree_is_writer(retain_node_of(level)->writer, writer))
+			out[count++] = msg_ref(retain_node_of(level)->value);
+		retain_tree_unlock_shard(r, retain_node_of(level));
+	}
+	*at = i < slots ? i : 0;
+	reader_locks_unlock(&r->reader_locks, r->shared_slot);
+	return count;
+}
+
 struct msg *retain_find(struct retain *r, unsigned slot, struct slice topic, uint64_t now_ms)
 {
 	struct level_node *level;

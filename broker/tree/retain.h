@@ -55,6 +55,19 @@ void retain_owner(struct retain *r, unsigned slot, struct slice topic, uint64_t 
                   struct buf *key);
 /* Release everything that this user owns (the user was removed). */
 void retain_release_owner(struct retain *r, struct slice owner);
+/* What this user owns is free while it is set aside, and counts for nobody. */
+void retain_set_aside_owner(struct retain *r, struct slice owner, bool set_aside);
+/* What `from` owns belongs to `into` from now on. */
+void retain_merge_owner(struct retain *r, struct slice from, struct slice into);
+/* Is there a topic that this user owns, or a value that the user wrote? */
+bool retain_knows_owner(struct retain *r, struct slice owner);
+/* How many values this user wrote; those of all that are set aside. */
+uint32_t retain_count_written(struct retain *r, struct slice writer);
+uint64_t retain_count_set_aside(struct retain *r);
+/* Values that this user wrote, new references, in the next `budget` nodes from *at on: at most as
+ * many. *at 0: the whole tree was seen. Only one thread calls it. */
+size_t retain_find_written(struct retain *r, struct slice writer, size_t *at, size_t budget,
+                           struct msg **out);
 
 /* The value of one topic, NULL: none (a new reference otherwise). */
 struct msg *retain_find(struct retain *r, unsigned slot, struct slice topic, uint64_t now_ms);

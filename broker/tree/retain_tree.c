@@ -131,7 +131,7 @@ size_t retain_tree_cost(const struct msg *msg)
 
 bool retain_tree_is_writer(const struct owner *writer, struct slice key)
 {
-	return writer != NULL && !writer->gone && slice_equal(topic_owners_key(writer), key);
+	return writer != NULL && !writer->gone && slice_equal(topic_owners_own_key(writer), key);
 }
 
 void retain_tree_drop_writer(struct retain *r, struct retain_node *n)

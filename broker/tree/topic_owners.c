@@ -43,6 +43,22 @@ struct owner *topic_owners_ref(struct owners *o, struct slice key)
 	return owner;
 }
 
+/* Under the lock. */
+static void owner_unref(struct owners *o, struct owner *left)
+{
+	while (left != NULL) {
+		struct owner *next = left->merged_into;
+
+		REQUIRE(left->refs > 0);
+		if (--left->refs > 0)
+			return;
+		if (!left->gone)
+			HASH_DEL(o->by_key, left);
+		free(left);
+		left = next;
+	}
+}
+
 void topic_owners_unref(struct owners *o, struct owner **owner)
 {
 	struct owner *left = *owner;
@@ -51,13 +67,72 @@ void topic_owners_unref(struct owners *o, struct owner **owner)
 	if (left == NULL)
 		return;
 	mutex_lock(&o->lock);
-	REQUIRE(left->refs > 0);
-	if (--left->refs == 0) {
-		if (!left->gone)
-			HASH_DEL(o->by_key, left);
-		free(left);
+	owner_unref(o, left);
+	mutex_unlock(&o->lock);
+}
+
+/* It belongs to itself again. */
+static void leave_merged(struct owners *o, struct owner *owner)
+{
+	struct owner *into = owner->merged_into;
+
+	owner->merged_into = NULL;
+	owner_unref(o, into);
+}
+
+void topic_owners_set_aside(struct owners *o, struct slice key, bool set_aside)
+{
+	struct owner *owner;
+
+	mutex_lock(&o->lock);
+	HASH_FIND(hh, o->by_key, key.data, key.len, owner);
+	if (owner != NULL) {
+		owner->set_aside = set_aside;
+		leave_merged(o, owner);
 	}
 	mutex_unlock(&o->lock);
+}
+
+void topic_owners_merge(struct owners *o, struct slice from, struct slice into)
+{
+	struct owner *owner, *target;
+
+	mutex_lock(&o->lock);
+	HASH_FIND(hh, o->by_key, from.data, from.len, owner);
+	HASH_FIND(hh, o->by_key, into.data, into.len, target);
+	if (owner != NULL && target == NULL)
+		target = owner_new(o, into);
+	REQUIRE(owner == NULL || target != owner);
+	if (owner != NULL && owner->merged_into != target) {
+		leave_merged(o, target); /* never a circle */
+		target->refs++;
+		leave_merged(o, owner);
+		owner->set_aside = false;
+		owner->merged_into = target;
+	}
+	mutex_unlock(&o->lock);
+}
+
+bool topic_owners_exists(struct owners *o, struct slice key)
+{
+	struct owner *owner;
+
+	mutex_lock(&o->lock);
+	HASH_FIND(hh, o->by_key, key.data, key.len, owner);
+	mutex_unlock(&o->lock);
+	return owner != NULL;
+}
+
+uint64_t topic_owners_values_set_aside(struct owners *o)
+{
+	struct owner *owner, *next;
+	uint64_t values = 0;
+
+	mutex_lock(&o->lock);
+	HASH_ITER (hh, o->by_key, owner, next)
+		values += topic_owners_now(owner)->set_aside ? owner->values : 0;
+	mutex_unlock(&o->lock);
+	return values;
 }
 
 uint32_t topic_owners_values(struct owners *o, struct slice key)
@@ -93,7 +168,7 @@ void topic_owners_visit(struct owners *o, topic_owners_visit_fn *visit, void *ar
 		uint64_t bytes = owner->bytes;
 
 		if (bytes > 0)
-			visit(arg, topic_owners_key(owner), bytes);
+			visit(arg, topic_owners_own_key(topic_owners_now(owner)), bytes);
 	}
 	mutex_unlock(&o->lock);
 }

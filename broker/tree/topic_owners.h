@@ -18,6 +18,10 @@
 struct owner {
 	uint32_t refs; /* under the lock */
 	_Atomic bool gone;
+	/* What it owns is free, and what it wrote counts for nobody, until it is brought back. */
+	_Atomic bool set_aside;
+	/* What it owns belongs to that one: a reference. NULL: to itself. */
+	struct owner *_Atomic merged_into;
 	_Atomic uint32_t values; /* retained values that this user wrote */
 	_Atomic uint64_t bytes;  /* that they take */
 	UT_hash_handle hh;
@@ -37,6 +41,14 @@ void topic_owners_unref(struct owners *o, struct owner **owner);    /* NULL is f
 /* Whoever holds a reference sees it gone; the same key starts again. */
 void topic_owners_release(struct owners *o, struct slice key);
 
+/* What this user owns is free for others, and is the user's again where nobody took it. */
+void topic_owners_set_aside(struct owners *o, struct slice key, bool set_aside);
+/* What `from` owns belongs to `into` from now on. */
+void topic_owners_merge(struct owners *o, struct slice from, struct slice into);
+/* How many retained values are of those that are set aside. */
+uint64_t topic_owners_values_set_aside(struct owners *o);
+
+bool topic_owners_exists(struct owners *o, struct slice key);
 /* Retained values of this user; 0 where nobody has a record of it. */
 uint32_t topic_owners_values(struct owners *o, struct slice key);
 uint64_t topic_owners_bytes(struct owners *o, struct slice key);
@@ -45,9 +57,26 @@ uint64_t topic_owners_bytes(struct owners *o, struct slice key);
 typedef void topic_owners_visit_fn(void *arg, struct slice key, uint64_t bytes);
 void topic_owners_visit(struct owners *o, topic_owners_visit_fn *visit, void *arg);
 
-static inline struct slice topic_owners_key(const struct owner *owner)
+/* Of the record itself. */
+static inline struct slice topic_owners_own_key(const struct owner *owner)
 {
 	return owner == NULL ? SLICE_EMPTY : slice_of(owner->key, owner->key_len);
+}
+
+/* The one that it is merged into; itself. */
+static inline const struct owner *topic_owners_now(const struct owner *owner)
+{
+	while (owner != NULL && owner->merged_into != NULL)
+		owner = owner->merged_into;
+	return owner;
+}
+
+/* Whose it is at this moment; empty: nobody's. */
+static inline struct slice topic_owners_key(const struct owner *owner)
+{
+	const struct owner *now = topic_owners_now(owner);
+
+	return now != NULL && now->set_aside ? SLICE_EMPTY : topic_owners_own_key(now);
 }
 
 #endif

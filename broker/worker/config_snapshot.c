@@ -45,6 +45,7 @@ void config_snapshot_unref(struct config_snapshot **ref)
 		config_snapshot_free_tls(p->conf, p->tls);
 	free(p->slots);
 	identity_source_unref(&p->identities);
+	user_ids_unref(&p->user_ids);
 	if (p->base == NULL) {
 		acl_free(p->acl);
 		conf_free(p->conf);

@@ -8,12 +8,16 @@
 #include "auth/identity_source.h"
 #include "conf/conf.h"
 #include "net/tls_context.h"
+#include "worker/user_ids.h"
 
 struct config_snapshot {
 	_Atomic uint32_t refs;
 	uint64_t generation; /* from 1, one more with each that was taken */
 	struct conf *conf;
 	struct identity_source *identities;
+	/* What is known of ids that users had. NULL: nothing; set before workers have it
+	 * (server/set_aside.h). */
+	struct user_ids *user_ids;
 	struct acl *acl;
 	struct tls_context **tls; /* one per listener; NULL for a Unix socket */
 	/* Where conf and acl come from when only users or TLS contexts were renewed: it owns them.

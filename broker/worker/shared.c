@@ -20,6 +20,7 @@ struct shared *shared_new(unsigned workers, struct journal *journal)
 	keyed_counter_init(&s->user_connections);
 	keyed_counter_init(&s->address_connections);
 	payers_init(&s->payers, workers);
+	s->user_ids = user_ids_new();
 	s->workers = xcalloc(workers, sizeof(struct worker *));
 	return s;
 }
@@ -37,6 +38,7 @@ void shared_free(struct shared *s)
 	keyed_counter_fini(&s->user_connections);
 	keyed_counter_fini(&s->address_connections);
 	payers_fini(&s->payers);
+	user_ids_unref(&s->user_ids);
 	free(s->listener_connections);
 	free(s);
 }
@@ -63,4 +65,9 @@ bool shared_session_take(struct shared *s, struct slice user_key, uint32_t max)
 void shared_session_give(struct shared *s, struct slice user_key)
 {
 	keyed_counter_give(&s->user_sessions, user_key);
+}
+
+uint32_t shared_session_count(struct shared *s, struct slice user_key)
+{
+	return keyed_counter_get(&s->user_sessions, user_key);
 }

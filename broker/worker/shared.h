@@ -29,6 +29,10 @@ struct shared {
 	struct keyed_counter user_connections;    /* accepted ones, by user key */
 	struct keyed_counter address_connections; /* by stream_peer_key */
 	struct payers payers;                     /* of memory: users and addresses */
+	/* What is known of ids that users had; main's, workers ask that of their snapshot. */
+	struct user_ids *user_ids;
+	size_t restored_users; /* main's: not logged yet */
+	_Atomic uint64_t set_aside_users;
 	_Atomic uint64_t store_share; /* of one user, by the configuration in force; 0: any */
 };
 
@@ -47,5 +51,6 @@ void shared_count_connection(struct shared *s);
  * shared_session_give. */
 bool shared_session_take(struct shared *s, struct slice user_key, uint32_t max);
 void shared_session_give(struct shared *s, struct slice user_key);
+uint32_t shared_session_count(struct shared *s, struct slice user_key);
 
 #endif

@@ -46,7 +46,8 @@ static bool retained(struct slice bytes, struct buf *out)
 
 typedef bool again_fn(struct slice bytes, struct buf *out);
 
-static again_fn *const kinds[] = {session, subscription, way, inflight, retained, will, replay};
+static again_fn *const kinds[] = {session,  subscription, way,    inflight,
+                                  retained, will,         replay, user_id};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -23,7 +23,7 @@
 #define NOBODY  "\x00\x00\x00" ZERO ZERO
 #define FOREVER "\xff\xff\xff\xff"
 
-enum kind { SESSION, SUBSCRIPTION, WAY, SENT, RETAINED, WILL, REPLAY };
+enum kind { SESSION, SUBSCRIPTION, WAY, SENT, RETAINED, WILL, REPLAY, USER };
 
 static bool way_again(struct slice bytes, struct buf *out)
 {
@@ -69,6 +69,8 @@ static bool again(enum kind kind, struct slice bytes, struct buf *out)
 		return will_again(bytes, out);
 	case REPLAY:
 		return replay_again(bytes, out);
+	case USER:
+		return user_id_again(bytes, out);
 	}
 	return false;
 }
@@ -154,6 +156,14 @@ static const struct {
 
     {"a replay", REPLAY, SLICE_INIT("\x01" TIME), true},
     {"a replay of format 0", REPLAY, SLICE_INIT("\x00" TIME), false},
+
+    {"an id in use", USER, SLICE_INIT("\x01" TIME "\x00\x01u\x00\x00\x00" ZERO ZERO), true},
+    {"an id set aside for a while", USER, SLICE_INIT("\x01" TIME "\x00\x01u\x00\x01\x01" TIME ZERO),
+     true},
+    {"an id that is merged", USER, SLICE_INIT("\x01" TIME "\x00\x01u\x00\x02\x00" TIME TIME), true},
+    {"an id in a fifth state", USER, SLICE_INIT("\x01" TIME "\x00\x01u\x00\x04\x00" ZERO ZERO),
+     false},
+    {"an id of nobody", USER, SLICE_INIT("\x01" TIME "\x00\x00\x00\x00\x00" ZERO ZERO), false},
 };
 
 static void record_of_each_vector_is_encoded_and_decoded(void **state)

@@ -534,6 +534,18 @@ static void waiting_records_of_a_session_are_written_first(void **state)
 	     {.kind = RECORD_WILL, .session_id = 5},
 	     {.kind = RECORD_WILL_DONE, .session_id = 5},
 	     "session 5 state\n"},
+	    {"user",
+	     {.kind = RECORD_USER, .session_id = 77, .number = 3, .value = SLICE_INIT("old")},
+	     {.kind = RECORD_USER, .session_id = 77, .number = 3, .value = SLICE_INIT("new")},
+	     "user 77 3 new\nsession 5 state\n"},
+	    {"another user of this id",
+	     {.kind = RECORD_USER, .session_id = 77, .number = 3, .value = SLICE_INIT("one")},
+	     {.kind = RECORD_USER, .session_id = 77, .number = 4, .value = SLICE_INIT("two")},
+	     "user 77 3 one\nuser 77 4 two\nsession 5 state\n"},
+	    {"a user who is forgotten",
+	     {.kind = RECORD_USER, .session_id = 77, .number = 3, .value = SLICE_INIT("old")},
+	     {.kind = RECORD_USER, .session_id = 77, .number = 3},
+	     "session 5 state\n"},
 	};
 
 	(void)state;

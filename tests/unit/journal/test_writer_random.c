@@ -202,6 +202,14 @@ static bool show_retained(void *arg, struct slice topic, uint64_t number, struct
 	return true;
 }
 
+static bool show_user(void *arg, uint64_t id, uint64_t name_hash, struct slice value)
+{
+	(void)arg;
+	(void)id;
+	(void)name_hash;
+	return value.len > 0;
+}
+
 static bool show_session(void *arg, uint64_t id, struct slice value)
 {
 	struct walk *w = arg;

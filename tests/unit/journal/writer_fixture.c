@@ -260,6 +260,15 @@ static bool show_session(void *arg, uint64_t session_id, struct slice value)
 	return session_id != t->session_gone;
 }
 
+static bool show_user(void *arg, uint64_t id, uint64_t name_hash, struct slice value)
+{
+	struct writer_fixture *t = arg;
+
+	buf_printf(&t->shown, "user %" PRIu64 " %" PRIu64, id, name_hash);
+	show_value(&t->shown, value);
+	return true;
+}
+
 static bool show_pair(struct writer_fixture *t, const char *what, uint64_t session_id,
                       uint64_t number, struct slice value)
 {

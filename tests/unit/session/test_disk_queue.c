@@ -71,7 +71,7 @@ static int setup(void **state)
 	f.session->expiry_s = EXPIRY_NEVER;
 	assert_true(shared_session_take(f.worker->shared, identity->key, UINT32_MAX));
 	identity_unref(&identity);
-	session_lifecycle_detach(f.session, false);
+	(void)session_lifecycle_detach(f.session, false);
 	put_messages(&f);
 	run(&f);
 	f.link.worker = f.worker;

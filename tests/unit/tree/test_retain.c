@@ -274,6 +274,61 @@ static void removed_user_owns_nothing(void **state)
 	assert_empties(r);
 }
 
+static void topics_of_an_owner_who_is_set_aside_are_free(void **state)
+{
+	struct retain *r = retain_new(HOMES);
+
+	(void)state;
+	put(r, "d", "1");
+	own(r, "d", "anna", 0);
+	put(r, "e", "1");
+	own(r, "e", "anna", 0);
+	retain_set_aside_owner(r, SLICE("anna"), true);
+	retain_set_aside_owner(r, SLICE("nobody"), true);
+	assert_true(retain_knows_owner(r, SLICE("anna")));
+	assert_owner(r, "d", 0, "");
+	own(r, "d", "bert", 0); /* so that somebody else takes it */
+	assert_owner(r, "d", 0, "bert");
+	retain_set_aside_owner(r, SLICE("anna"), false);
+	assert_owner(r, "d", 0, "bert");
+	assert_owner(r, "e", 0, "anna");
+	erase(r, "d", 0);
+	erase(r, "e", 0);
+	own(r, "d", "", 0);
+	own(r, "e", "", 0);
+	assert_false(retain_knows_owner(r, SLICE("anna")));
+	assert_empties(r);
+}
+
+static void what_a_merged_owner_has_is_the_others(void **state)
+{
+	struct retain *r = retain_new(HOMES);
+
+	(void)state;
+	put(r, "d", "1");
+	own(r, "d", "new", 0);
+	put(r, "e", "1");
+	own(r, "e", "newer", 0);
+	retain_merge_owner(r, SLICE("newer"), SLICE("new"));
+	retain_merge_owner(r, SLICE("new"), SLICE("old"));
+	retain_merge_owner(r, SLICE("new"), SLICE("old")); /* again: nothing more */
+	assert_owner(r, "d", 0, "old");
+	assert_owner(r, "e", 0, "old");
+	retain_set_aside_owner(r, SLICE("old"), true);
+	assert_owner(r, "d", 0, "");
+	assert_owner(r, "e", 0, "");
+	retain_set_aside_owner(r, SLICE("old"), false);
+	retain_set_aside_owner(r, SLICE("new"), false); /* its own master again */
+	assert_owner(r, "d", 0, "new");
+	retain_merge_owner(r, SLICE("old"), SLICE("new")); /* and the other way round: no circle */
+	assert_owner(r, "d", 0, "new");
+	erase(r, "d", 0);
+	erase(r, "e", 0);
+	own(r, "d", "", 0);
+	own(r, "e", "", 0);
+	assert_empties(r);
+}
+
 /* --- replay --- */
 
 struct collected {
@@ -655,6 +710,8 @@ int main(void)
 	    cmocka_unit_test(owner_of_an_expired_value_is_kept_seven_days),
 	    cmocka_unit_test(ownership_ends_or_passes_to_the_next_writer),
 	    cmocka_unit_test(removed_user_owns_nothing),
+	    cmocka_unit_test(topics_of_an_owner_who_is_set_aside_are_free),
+	    cmocka_unit_test(what_a_merged_owner_has_is_the_others),
 	    cmocka_unit_test(replay_of_each_filter_gives_its_values),
 	    cmocka_unit_test(replay_skips_newer_and_expired_values),
 	    cmocka_unit_test(replay_of_one_topic_needs_no_cursor),
