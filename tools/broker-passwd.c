@@ -18,6 +18,7 @@
 #include "passwd_apply.h"
 #include "passwd_file.h"
 #include "passwd_prompt.h"
+#include "passwd_restore.h"
 
 enum option_bit {
 	OPTION_CREATE = 1 << 0,
@@ -29,6 +30,8 @@ enum option_bit {
 	OPTION_SCRAM = 1 << 6,
 	OPTION_ITERATIONS = 1 << 7,
 	OPTION_DRY_RUN = 1 << 8,
+	OPTION_SOCKET = 1 << 9,
+	OPTION_YES = 1 << 10,
 };
 #define OPTIONS_PASSWORD                                                                           \
 	(OPTION_STDIN | OPTION_GENERATE | OPTION_METHOD | OPTION_SCRAM | OPTION_ITERATIONS)
@@ -37,7 +40,8 @@ struct passwd_options {
 	const char *path;
 	const struct passwd_command *command;
 	const char *user;
-	unsigned options; /* given */
+	const char *socket, *config; /* of the broker */
+	unsigned options;            /* given */
 	char **roles;
 	size_t role_count;
 	const char *method;
@@ -55,6 +59,7 @@ enum passwd_words {
 	WORDS_NONE,
 	WORDS_USER,
 	WORDS_USER_ROLES, /* one role or more */
+	WORDS_CONFIG,     /* the configuration, after -c */
 };
 
 struct passwd_command {
@@ -71,6 +76,8 @@ static const char usage_text[] =
     "       broker-passwd FILE remove|lock|unlock|verify USER\n"
     "       broker-passwd FILE list\n"
     "       broker-passwd [-c] FILE apply [--dry-run]\n"
+    "       broker-passwd FILE restore-ids --socket PATH [--yes]\n"
+    "       broker-passwd FILE restore-ids -c broker.yaml [--yes]\n"
     "\n"
     "  -c, --create     add, apply: create FILE if it does not exist\n"
     "  --role ROLE      add: the user has this role; may be repeated\n"
@@ -81,6 +88,8 @@ static const char usage_text[] =
     "  --method METHOD  add, set, apply: yescrypt (the default), sha512crypt or bcrypt\n"
     "  --scram          add, set, apply: the user can also log in by SCRAM-SHA-256\n"
     "  --iterations N   with --scram: how often the client must hash (default 15000)\n"
+    "  --socket PATH    restore-ids: the control socket of the running broker\n"
+    "  --yes            restore-ids: do not ask\n"
     "  --trust-owner USER, --trust-group GROUP\n"
     "                   trust their files too, like the option of the broker\n";
 
@@ -507,6 +516,21 @@ static int run_apply(const struct passwd_options *o)
 	return passwd_apply(&apply);
 }
 
+static int run_restore(const struct passwd_options *o)
+{
+	const struct passwd_restore restore = {.path = o->path,
+	                                       .socket = o->socket,
+	                                       .config = o->config,
+	                                       .yes = (o->options & OPTION_YES) != 0};
+
+	if ((o->socket == NULL) == (o->config == NULL))
+		return report_error(EXIT_USAGE,
+		                    "name the socket of the running broker with --socket PATH, or "
+		                    "the configuration of a stopped one with -c broker.yaml after "
+		                    "'restore-ids'");
+	return passwd_restore(&restore);
+}
+
 /* ---- the command line ---- */
 
 static const struct passwd_command commands[] = {
@@ -522,6 +546,7 @@ static const struct passwd_command commands[] = {
     {"verify", WORDS_USER, OPTION_STDIN, run_verify},
     {"apply", WORDS_NONE,
      OPTION_CREATE | OPTION_DRY_RUN | OPTION_METHOD | OPTION_SCRAM | OPTION_ITERATIONS, run_apply},
+    {"restore-ids", WORDS_CONFIG, OPTION_CREATE | OPTION_SOCKET | OPTION_YES, run_restore},
 };
 
 static const struct {
@@ -537,6 +562,8 @@ static const struct {
     {OPTION_SCRAM, "--scram"},
     {OPTION_ITERATIONS, "--iterations"},
     {OPTION_DRY_RUN, "--dry-run"},
+    {OPTION_SOCKET, "--socket"},
+    {OPTION_YES, "--yes"},
 };
 
 static int add_role(struct passwd_options *o, const char *role)
@@ -576,6 +603,15 @@ static int take_iterations(void *arg, const char *text)
 	return 0;
 }
 
+static int take_socket(void *arg, const char *value)
+{
+	struct passwd_options *o = arg;
+
+	o->options |= OPTION_SOCKET;
+	o->socket = value;
+	return 0;
+}
+
 static int take_method(void *arg, const char *value)
 {
 	struct passwd_options *o = arg;
@@ -600,6 +636,7 @@ TAKE_FLAG(stdin, OPTION_STDIN)
 TAKE_FLAG(generate, OPTION_GENERATE)
 TAKE_FLAG(scram, OPTION_SCRAM)
 TAKE_FLAG(dry_run, OPTION_DRY_RUN)
+TAKE_FLAG(yes, OPTION_YES)
 
 static const struct command_option command_options[] = {
     {"create", 'c', false, take_create},
@@ -611,6 +648,8 @@ static const struct command_option command_options[] = {
     {"scram", 0, false, take_scram},
     {"iterations", 0, true, take_iterations},
     {"dry-run", 0, false, take_dry_run},
+    {"socket", 0, true, take_socket},
+    {"yes", 0, false, take_yes},
 };
 
 static int refuse_option(const struct passwd_options *o, unsigned bit, const char *name)
@@ -697,10 +736,15 @@ static int take_words(struct passwd_options *o, int count, char **words)
 	o->command = find_command(o, words[1], count == 2);
 	if (o->command == NULL)
 		return EXIT_USAGE;
-	if (o->command->words != WORDS_NONE && count < 3)
-		return report_usage("'%s' needs a user", o->command->name);
-	if (o->command->words != WORDS_NONE)
+	if (o->command->words == WORDS_CONFIG) {
+		/* -c has no value elsewhere: its word stands among the others. */
+		if ((o->options & OPTION_CREATE) != 0 && taken < count)
+			o->config = words[taken++];
+	} else if (o->command->words != WORDS_NONE) {
+		if (count < 3)
+			return report_usage("'%s' needs a user", o->command->name);
 		o->user = words[taken++];
+	}
 	if (o->command->words == WORDS_USER_ROLES && count == taken)
 		return report_usage("'%s' needs a role after '%s'", o->command->name, o->user);
 	while (o->command->words == WORDS_USER_ROLES && taken < count) {

