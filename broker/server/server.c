@@ -247,9 +247,10 @@ static bool new_ids_accepted(void *arg)
 
 static bool open_control(struct run *run)
 {
-	struct control_hooks hooks = {
-	    .arg = run, .snapshot = snapshot_in_force, .accept_new_ids = new_ids_accepted,
-	    .reload = reload_asked};
+	struct control_hooks hooks = {.arg = run,
+	                              .snapshot = snapshot_in_force,
+	                              .accept_new_ids = new_ids_accepted,
+	                              .reload = reload_asked};
 	struct errors errors = {0};
 	bool ok = control_socket_start(run->loop, run->shared, &hooks, &errors, &run->control);
 

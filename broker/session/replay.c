@@ -72,9 +72,8 @@ static const struct acl_subject *writer_subject(struct worker *w, struct origin 
 	t->writer_origin = origin_ref(origin);
 	t->writer_generation = snapshot->generation;
 	/* mutant: namesake_value */
-	if (origin->anonymous ||
-	    user_ids_may_write(snapshot->user_ids, snapshot->identities, origin->user_name,
-	                       origin->user_key))
+	if (origin->anonymous || user_ids_may_write(snapshot->user_ids, snapshot->identities,
+	                                            origin->user_name, origin->user_key))
 		t->writer_subject = config_snapshot_subject(snapshot, origin->anonymous,
 		                                            origin->user_name, origin->client_id);
 	return t->writer_subject;

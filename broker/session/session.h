@@ -161,11 +161,11 @@ struct session {
 	uint32_t in_flight_count; /* of `sent`, on the present connection: within the client's
 	                        Receive Maximum */
 	uint32_t expiry_s; /* Session Expiry Interval; 0: ends with the connection; EXPIRY_NEVER */
-	uint32_t next_subscription; /* number of the newest */
-	uint32_t groups_pending;    /* of its messages, not yet durable */
-	uint32_t filters_left;      /* how often it left the live subscribers of a filter */
+	uint32_t next_subscription;  /* number of the newest */
+	uint32_t groups_pending;     /* of its messages, not yet durable */
+	uint32_t filters_left;       /* how often it left the live subscribers of a filter */
 	uint32_t set_aside_messages; /* when it was set aside */
-	uint32_t fan_outs;          /* workers that still deliver what it published */
+	uint32_t fan_outs;           /* workers that still deliver what it published */
 	uint16_t next_packet_id;
 	bool durable;
 	bool ended;         /* it is in no table any more, gets nothing, and is being freed */
