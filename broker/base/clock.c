@@ -3,7 +3,10 @@
 #include "base/clock.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <time.h>
+
+#include "base/array.h"
 
 static uint64_t machine_monotonic_ns(void *arg)
 {
@@ -64,5 +67,22 @@ const char *clock_text(int64_t wall_ms, char out[CLOCK_TEXT_MAX])
 	if (gmtime_r(&seconds, &tm) == NULL ||
 	    strftime(out, CLOCK_TEXT_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
 		out[0] = '\0';
+	return out;
+}
+
+const char *clock_duration(int64_t seconds, char out[CLOCK_TEXT_MAX])
+{
+	static const struct {
+		int64_t seconds;
+		const char *name;
+	} units[] = {{86400, "day"}, {3600, "hour"}, {60, "minute"}, {1, "second"}};
+	int64_t left = seconds < 0 ? -seconds : seconds;
+	size_t u = 0;
+
+	while (u + 1 < ARRAY_LEN(units) && left < units[u].seconds)
+		u++;
+	left /= units[u].seconds;
+	(void)snprintf(out, CLOCK_TEXT_MAX, "%lld %s%s", (long long)left, units[u].name,
+	               left == 1 ? "" : "s");
 	return out;
 }

@@ -26,5 +26,8 @@ bool clock_is_set(int64_t wall_ms);
 /* "2026-11-21T01:41:31Z" */
 #define CLOCK_TEXT_MAX 32
 const char *clock_text(int64_t wall_ms, char out[CLOCK_TEXT_MAX]);
+/* "2 seconds", "1 minute", "23 hours", "3 days": in the largest unit, rounded down; the sign is
+ * left out. */
+const char *clock_duration(int64_t seconds, char out[CLOCK_TEXT_MAX]);
 
 #endif

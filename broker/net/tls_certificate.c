@@ -143,18 +143,18 @@ bool tls_certificate_not_yet_valid(const struct tls_certificate *c)
 	return X509_cmp_current_time(X509_get0_notBefore(c->leaf)) > 0;
 }
 
-int tls_certificate_days_left(const struct tls_certificate *c)
+int64_t tls_certificate_seconds_left(const struct tls_certificate *c)
 {
 	int days = 0, seconds = 0;
 
 	if (ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(c->leaf)) != 1)
 		return 0;
-	return seconds < 0 ? days - 1 : days;
+	return (int64_t)days * 86400 + seconds;
 }
 
 static void check_dates(const struct tls_certificate *c, const struct place *p)
 {
-	int days = tls_certificate_days_left(c);
+	int64_t left = tls_certificate_seconds_left(c);
 	struct buf date = {0};
 
 	if (tls_certificate_not_yet_valid(c))
@@ -167,10 +167,10 @@ static void check_dates(const struct tls_certificate *c, const struct place *p)
 		     "%s is not valid before %s, or this machine's clock is wrong: clients will "
 		     "refuse it",
 		     c->path, (const char *)date.data);
-	else if (days < 0)
+	else if (left < 0)
 		WARN(p, "%s expired on %s: clients will refuse it; renew it", c->path,
 		     (const char *)date.data);
-	else if (days < 30)
+	else if (left < EXPIRY_WARNING_S)
 		WARN(p, "%s expires on %s; renew it", c->path, (const char *)date.data);
 	buf_fini(&date);
 }

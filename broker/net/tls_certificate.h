@@ -28,8 +28,10 @@ void tls_certificate_put_begin(const struct tls_certificate *c, struct buf *out)
 void tls_certificate_put_end(const struct tls_certificate *c, struct buf *out);
 /* "RSA 2048", "ECDSA P-256", "Ed25519". */
 void tls_certificate_kind(const struct tls_certificate *c, struct buf *out);
-/* Days until it ends, negative when it has ended. */
-int tls_certificate_days_left(const struct tls_certificate *c);
+/* Before its end there are warnings: 30 days. */
+#define EXPIRY_WARNING_S ((int64_t)30 * 86400)
+/* Until it ends, negative when it has ended. */
+int64_t tls_certificate_seconds_left(const struct tls_certificate *c);
 bool tls_certificate_not_yet_valid(const struct tls_certificate *c);
 /* Do they share a name (SAN dns and ip, or CN), so that they stand side by side? */
 bool tls_certificate_shares_name(const struct tls_certificate *a, const struct tls_certificate *b);

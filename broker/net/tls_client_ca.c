@@ -14,8 +14,12 @@ static bool add_client_ca(const struct tls_building *b, X509_STORE *store, STACK
 {
 	for (int i = 0; i < sk_X509_num(all); i++) {
 		if (X509_check_ca(sk_X509_value(all, i)) == 0) {
-			errors_add(b->errors, b->conf->client_ca, 0, 0,
-			           "certificate %d of this file is not a CA certificate", i + 1);
+			errors_add(
+			    b->errors, b->conf->client_ca, 0, 0,
+			    "certificate %d of this file is not a CA certificate: client_ca has "
+			    "the CAs that sign the certificates of clients, not those "
+			    "certificates themselves",
+			    i + 1);
 			return false;
 		}
 		if (X509_STORE_add_cert(store, sk_X509_value(all, i)) != 1) {
@@ -36,9 +40,14 @@ static bool has_crl(STACK_OF(X509_CRL) * crls, const X509 *ca)
 	return false;
 }
 
+static bool is_self_signed(const X509 *ca)
+{
+	return (X509_get_extension_flags((X509 *)(uintptr_t)ca) & EXFLAG_SS) != 0;
+}
+
 static bool is_above_a_ca(const X509 *ca, STACK_OF(X509) * all)
 {
-	if ((X509_get_extension_flags((X509 *)(uintptr_t)ca) & EXFLAG_SS) != 0)
+	if (is_self_signed(ca))
 		return true;
 	for (int i = 0; i < sk_X509_num(all); i++) {
 		const X509 *other = sk_X509_value(all, i);
@@ -50,16 +59,55 @@ static bool is_above_a_ca(const X509 *ca, STACK_OF(X509) * all)
 	return false;
 }
 
+/* The first whose own issuer the file lacks; NULL: none. */
+static X509 *find_lone(STACK_OF(X509) * all)
+{
+	for (int i = 0; i < sk_X509_num(all); i++) {
+		X509 *ca = sk_X509_value(all, i);
+		bool found = is_self_signed(ca);
+
+		for (int k = 0; !found && k < sk_X509_num(all); k++)
+			found = X509_NAME_cmp(X509_get_issuer_name(ca),
+			                      X509_get_subject_name(sk_X509_value(all, k))) == 0;
+		if (!found)
+			return ca;
+	}
+	return NULL;
+}
+
 /* The client's own certificate is always looked up. Those of the CAs above it only where the file
  * has a list of each: else a site with two levels of CA could not log in at all. */
 static unsigned long crl_flags(STACK_OF(X509) * cas, STACK_OF(X509_CRL) * crls)
 {
+	bool looks_up = false;
+
 	for (int i = 0; i < sk_X509_num(cas); i++) {
-		if (is_above_a_ca(sk_X509_value(cas, i), cas) &&
-		    !has_crl(crls, sk_X509_value(cas, i)))
+		if (!is_above_a_ca(sk_X509_value(cas, i), cas))
+			continue;
+		if (!has_crl(crls, sk_X509_value(cas, i)))
 			return X509_V_FLAG_CRL_CHECK;
+		looks_up = true;
 	}
-	return X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL;
+	return looks_up ? X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL : X509_V_FLAG_CRL_CHECK;
+}
+
+/* A CA without the one above it is an anchor: chains end there. Not where the CAs are looked up in
+ * revocation lists, too: with partial chains OpenSSL would end the chains of others before their
+ * root, and the root's list would not be asked any more. */
+static bool accept_lone(const struct tls_building *b, X509_STORE *store, STACK_OF(X509) * cas)
+{
+	X509 *lone = find_lone(cas);
+	unsigned long flags = X509_VERIFY_PARAM_get_flags(X509_STORE_get0_param(store));
+
+	if (lone == NULL)
+		return true;
+	/* mutant: partial_chain_skips_lists */
+	if ((flags & X509_V_FLAG_CRL_CHECK_ALL) != 0) {
+		tls_lint_lone_ca(b, lone);
+		return true;
+	}
+	/* mutant: lone_intermediate_is_an_anchor */
+	return X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN) == 1;
 }
 
 /* The files one after the other: a digest over the digests. */
@@ -138,7 +186,7 @@ void tls_client_ca_load(const struct tls_building *b)
 	add_trust(b->ctx, buf_slice(&bytes));
 	tls_lint_cas(b, cas);
 	ok = add_client_ca(b, store, cas) &&
-	     (b->conf->client_crl == NULL || add_crls(b, store, cas));
+	     (b->conf->client_crl == NULL || add_crls(b, store, cas)) && accept_lone(b, store, cas);
 done:
 	sk_X509_pop_free(cas, X509_free);
 	buf_fini(&bytes);

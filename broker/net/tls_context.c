@@ -18,8 +18,6 @@
 #include "net/tls_ssl_ctx.h"
 #include "net/tls_tickets.h"
 
-#define EXPIRY_WARNING_DAYS 30
-
 /* --- certificates --- */
 
 static bool group_takes(const struct tls_context *ctx, const struct tls_group *group, size_t n)
@@ -222,7 +220,8 @@ void tls_context_log_expiry(const struct tls_context *ctx)
 {
 	for (size_t i = 0; i < ctx->certificate_count; i++) {
 		const struct tls_certificate *c = &ctx->certificates[i];
-		char now[CLOCK_TEXT_MAX];
+		int64_t left = tls_certificate_seconds_left(c);
+		char now[CLOCK_TEXT_MAX], words[CLOCK_TEXT_MAX];
 		struct buf date = {0};
 
 		if (tls_certificate_not_yet_valid(c)) {
@@ -230,10 +229,14 @@ void tls_context_log_expiry(const struct tls_context *ctx)
 			LOG(CERTIFICATE_NOT_YET_VALID, .certificate = c->path,
 			    .not_before = buf_slice(&date),
 			    .clock = clock_text(clock_wall_ms(), now));
-		} else if (tls_certificate_days_left(c) < EXPIRY_WARNING_DAYS) {
+		} else if (left < 0) {
+			tls_certificate_put_end(c, &date);
+			LOG(CERTIFICATE_EXPIRED, .certificate = c->path,
+			    .not_after = buf_slice(&date), .since = clock_duration(left, words));
+		} else if (left < EXPIRY_WARNING_S) {
 			tls_certificate_put_end(c, &date);
 			LOG(CERTIFICATE_EXPIRES, .certificate = c->path,
-			    .not_after = buf_slice(&date), .days = tls_certificate_days_left(c));
+			    .not_after = buf_slice(&date), .left = clock_duration(left, words));
 		}
 		buf_fini(&date);
 	}

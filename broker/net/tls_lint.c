@@ -9,7 +9,7 @@
 #define SOON_DAYS     30 /* before the end of a certificate */
 #define CRL_SOON_DAYS 7  /* before that of a revocation list, and a tenth of its time */
 
-static void put_subject(X509_NAME *name, struct buf *out)
+static void put_subject(const X509_NAME *name, struct buf *out)
 {
 	BIO *bio = BIO_new(BIO_s_mem());
 	char *text = NULL;
@@ -222,4 +222,20 @@ void tls_lint_revocations(const struct tls_building *b, STACK_OF(X509) * cas,
 	for (int i = 0; i < sk_X509_CRL_num(crls); i++)
 		lint_crl(b, cas, sk_X509_CRL_value(crls, i));
 	ERR_clear_error();
+}
+
+void tls_lint_lone_ca(const struct tls_building *b, const X509 *ca)
+{
+	struct buf subject = {0}, issuer = {0};
+
+	put_subject(X509_get_subject_name(ca), &subject);
+	put_subject(X509_get_issuer_name(ca), &issuer);
+	errors_warn(
+	    b->errors, b->conf->client_ca, 0, 0,
+	    "the CA '%s' was issued by '%s', which is not in this file: its clients are "
+	    "refused, because client_crl has lists for the CAs themselves, too; add that CA "
+	    "here, and its revocation list to client_crl",
+	    (const char *)subject.data, (const char *)issuer.data);
+	buf_fini(&subject);
+	buf_fini(&issuer);
 }

@@ -12,6 +12,8 @@ void tls_lint_certificate(const struct tls_certificate *c, const struct conf_cer
 void tls_lint_repeated(const struct tls_building *b, size_t index);
 /* Those of clients: the CAs, and the revocation lists. */
 void tls_lint_cas(const struct tls_building *b, STACK_OF(X509) * cas);
+/* One whose own issuer is missing, where it cannot be taken as it is. */
+void tls_lint_lone_ca(const struct tls_building *b, const X509 *ca);
 void tls_lint_revocations(const struct tls_building *b, STACK_OF(X509) * cas,
                           STACK_OF(X509_CRL) * crls);
 

@@ -104,7 +104,8 @@ static const struct words by_reason[] = {
 
 static const struct words by_verify[] = {
     {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT,
-     "the CA of the client's certificate is not in client_ca"},
+     "client_ca has the CA of the client's certificate, but not the CA that issued that one: add "
+     "it, up to the root"},
     {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
      "the CA of the client's certificate is not in client_ca"},
     {X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN,

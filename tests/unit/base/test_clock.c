@@ -74,12 +74,31 @@ static void clock_before_this_version_is_not_set(void **state)
 	assert_string_equal(clock_text(CLOCK_EARLIEST_MS, text), "2026-01-01T00:00:00Z");
 }
 
+static void durations_in_words(void **state)
+{
+	static const struct {
+		int64_t seconds;
+		const char *words;
+	} rows[] = {
+	    {0, "0 seconds"},   {1, "1 second"},           {-2, "2 seconds"},    {59, "59 seconds"},
+	    {60, "1 minute"},   {-119, "1 minute"},        {3599, "59 minutes"}, {3600, "1 hour"},
+	    {7200, "2 hours"},  {86399, "23 hours"},       {-86400, "1 day"},    {172799, "1 day"},
+	    {172800, "2 days"}, {INT32_MAX, "24855 days"},
+	};
+	char text[CLOCK_TEXT_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_string_equal(clock_duration(rows[i].seconds, text), rows[i].words);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(time_in_suspend_passes),
 	    cmocka_unit_test(waiting_ends_in_time_after_suspend),
 	    cmocka_unit_test(clock_before_this_version_is_not_set),
+	    cmocka_unit_test(durations_in_words),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

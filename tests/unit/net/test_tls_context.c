@@ -178,16 +178,16 @@ static void pairs_that_are_taken(void **state)
 		const char *name;
 		const struct pki_identity *id;
 		const char *kind, *warning;
-		unsigned expires, not_yet;
+		unsigned expires, not_yet, expired;
 	} rows[] = {
-	    {"P-256", &good, "ECDSA P-256", NULL, 0, 0},
-	    {"RSA 2048", &rsa, "RSA 2048", NULL, 0, 0},
-	    {"expired", &expired, "ECDSA P-256", " expired on ", 1, 0},
-	    {"ends soon", &soon, "ECDSA P-256", " expires on ", 1, 0},
-	    {"not yet valid", &young, "ECDSA P-256", " is not valid before ", 0, 1},
-	    {"for clients", &for_clients, "ECDSA P-256", "is not for servers", 0, 0},
+	    {"P-256", &good, "ECDSA P-256", NULL, 0, 0, 0},
+	    {"RSA 2048", &rsa, "RSA 2048", NULL, 0, 0, 0},
+	    {"expired", &expired, "ECDSA P-256", " expired on ", 0, 0, 1},
+	    {"ends soon", &soon, "ECDSA P-256", " expires on ", 1, 0, 0},
+	    {"not yet valid", &young, "ECDSA P-256", " is not valid before ", 0, 1, 0},
+	    {"for clients", &for_clients, "ECDSA P-256", "is not for servers", 0, 0, 0},
 	    {"without names", &other, "ECDSA P-256",
-	     "has no DNS name or IP address in subjectAltName", 0, 0},
+	     "has no DNS name or IP address in subjectAltName", 0, 0, 0},
 	};
 
 	(void)state;
@@ -203,6 +203,7 @@ static void pairs_that_are_taken(void **state)
 		net_fixture_log_clear();
 		tls_context_log_expiry(ctx);
 		assert_int_equal(net_fixture_log_count(EVENT_CERTIFICATE_EXPIRES), rows[i].expires);
+		assert_int_equal(net_fixture_log_count(EVENT_CERTIFICATE_EXPIRED), rows[i].expired);
 		assert_int_equal(net_fixture_log_count(EVENT_CERTIFICATE_NOT_YET_VALID),
 		                 rows[i].not_yet);
 		free(said);
