@@ -6,6 +6,7 @@
 
 #include "acl/acl_check.h"
 #include "acl/acl_diff.h"
+#include "acl/acl_lint_roles.h"
 #include "acl/acl_lint_users.h"
 #include "acl/acl_load.h"
 #include "acl/acl_test.h"

@@ -96,6 +96,17 @@ bool identity_source_exists(const struct identity_source *source)
 	return source->backend != NULL;
 }
 
+const char *identity_source_keys(void)
+{
+	static const char keys[] = ""
+#define IDENTITY_SOURCE(key, backend, help) " or " #key
+#include "conf/identity_sources.def"
+#undef IDENTITY_SOURCE
+	    ;
+
+	return keys + strlen(" or ");
+}
+
 const char *identity_source_path(const struct identity_source *source)
 {
 	return source->path;

@@ -28,6 +28,8 @@ void identity_source_unref(struct identity_source **source);
 bool identity_source_exists(const struct identity_source *source);
 /* Its file, for messages and to watch it; NULL: none. */
 const char *identity_source_path(const struct identity_source *source);
+/* The keys that name one: "password_file", or "a or b". For messages where none is configured. */
+const char *identity_source_keys(void);
 /* What users log in with ("password"); NULL: no source. */
 const char *identity_source_means(const struct identity_source *source);
 /* Errors where a listener wants names that no user of this source can have. */

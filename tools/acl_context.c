@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -79,8 +80,12 @@ char *context_why_no_login(const struct context *h, bool anonymous, const char *
 
 const char *context_acl_name(const struct context *h)
 {
-	const char *path = h->conf->acl_file == NULL ? "acl.yaml" : h->conf->acl_file;
-	const char *slash = strrchr(path, '/');
+	return h->conf->acl_file == NULL ? "acl.yaml" : h->conf->acl_file;
+}
 
-	return slash == NULL ? path : slash + 1;
+char *context_acl_directory(const struct context *h)
+{
+	const char *path = context_acl_name(h), *slash = strrchr(path, '/');
+
+	return xstrndup(path, slash == NULL ? 0 : (size_t)(slash - path) + 1);
 }

@@ -24,7 +24,10 @@ void context_close(struct context *h);
 bool context_roles_of(void *arg, struct slice user, char *const **roles, size_t *role_count);
 /* Why this user cannot log in, and what to do about it; NULL: it can. The caller frees. */
 char *context_why_no_login(const struct context *h, bool anonymous, const char *user);
-/* The ACL file's name without its directory, as rules are named. */
+/* The ACL file, as it can be opened from here. */
 const char *context_acl_name(const struct context *h);
+/* What stands before its name there, "dev/": rules are named without it (acl_rule_text). The caller
+ * frees. */
+char *context_acl_directory(const struct context *h);
 
 #endif

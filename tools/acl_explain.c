@@ -19,6 +19,7 @@ struct talk {
 	struct acl_who who;
 	const char *name; /* of who asks */
 	char *no_login;   /* why nobody gets as far as the rules, or NULL */
+	char *directory;  /* of the ACL file, before the names of rules */
 };
 
 static bool allowed(const struct talk *t)
@@ -51,7 +52,7 @@ static void print_verdict(const struct talk *t)
 	if (t->no_login != NULL)
 		printf("login: %s\n       the rules alone would say: %s\n", t->no_login,
 		       v->allowed ? "allow" : "deny");
-	printf("rule: %s\n", why);
+	printf("rule: %s%s\n", v->cause == ACL_CAUSE_RULE ? t->directory : "", why);
 	if (v->cause == ACL_CAUSE_RULE) {
 		char *filled = acl_rule_filled(v->rule, &t->who);
 
@@ -109,7 +110,8 @@ static void print_answer(const struct talk *t, const struct acl_answer *a)
 	} else if (a->rule != NULL) {
 		char *text = acl_rule_text(t->context->acl, a->rule);
 
-		printf(": %s, %s\n", acl_rule_denies(a->rule) ? "deny" : "allow", text);
+		printf(": %s, %s%s\n", acl_rule_denies(a->rule) ? "deny" : "allow", t->directory,
+		       text);
 		free(text);
 	} else {
 		puts(a->rule_count == 0 ? ": there are none" : ": none matches");
@@ -126,12 +128,30 @@ static void print_asked(const struct talk *t)
 		printf("  %s has no roles\n", t->name);
 }
 
+/* Whoever wrote a deny into a role may think that it holds. */
+static void print_void_denies(const struct talk *t)
+{
+	bool by_role = t->explanation->answers[0].rule == NULL;
+
+	for (size_t i = 1; by_role && i < t->explanation->count; i++) {
+		const struct acl_answer *a = &t->explanation->answers[i];
+
+		/* mutant: explain_void_deny */
+		if (a->rule == NULL || !acl_rule_denies(a->rule))
+			continue;
+		printf("note: role %s denies it, and one role that allows is enough: a deny that "
+		       "must hold\n      belongs into %s rules, which come first\n",
+		       a->role, t->q->anonymous ? "the" : "the user's own");
+	}
+}
+
 static void print_near_misses(const struct talk *t, const struct acl_answer *a)
 {
 	for (size_t i = 0; i < a->near_miss_count; i++) {
 		char *text = acl_rule_text(t->context->acl, a->near_misses[i].rule);
 
-		printf("nearly: %s\n        would allow it, but %s\n", text, a->near_misses[i].why);
+		printf("nearly: %s%s\n        would allow it, but %s\n", t->directory, text,
+		       a->near_misses[i].why);
 		free(text);
 	}
 }
@@ -275,6 +295,7 @@ int explain(const struct context *h, const struct question *q)
 	            .client_id = slice_of_str(q->client_id)},
 	    .name = q->anonymous ? "anonymous" : q->user,
 	    .no_login = context_why_no_login(h, q->anonymous, q->user),
+	    .directory = context_acl_directory(h),
 	};
 	struct acl_explanation *explanation;
 	struct identity_entry user;
@@ -289,16 +310,19 @@ int explain(const struct context *h, const struct question *q)
 	t.explanation = explanation;
 	print_verdict(&t);
 	print_asked(&t);
-	if (!explanation->verdict.allowed)
+	if (explanation->verdict.allowed)
+		print_void_denies(&t);
+	else
 		print_remedy(&t);
 	print_listeners(&t);
 	if (explanation->lacks_client_id)
 		puts("note: there are rules with %c, and no client id was given (--client-id)");
 	if (!identity_source_exists(h->identities) && !q->anonymous)
-		printf("note: there is no password_file; the roles are those of %s alone\n",
-		       context_acl_name(h));
+		printf("note: there is no %s; the roles are those of %s alone\n",
+		       identity_source_keys(), context_acl_name(h));
 	status = allowed(&t) ? 0 : EXIT_DENIED;
 	acl_explanation_free(explanation);
 	free(t.no_login);
+	free(t.directory);
 	return status;
 }

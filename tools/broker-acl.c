@@ -113,12 +113,14 @@ static int run_explain(const struct context *h, const struct acl_options *o)
 
 struct test_counts {
 	const struct context *context;
+	char *directory; /* of the ACL file */
 	size_t passed, failed, skipped;
 };
 
 static void print_test(void *arg, const struct acl_test_result *r)
 {
 	struct test_counts *t = arg;
+	const char *directory;
 	char why[1024];
 
 	printf("%s:%u:%u: %s %s %s %s: ", t->context->conf->acl_file, r->line, r->column,
@@ -134,11 +136,13 @@ static void print_test(void *arg, const struct acl_test_result *r)
 	acl_verdict_text(t->context->acl, &r->verdict, why, sizeof(why));
 	t->passed += r->passed;
 	t->failed += !r->passed;
+	directory = r->verdict.cause == ACL_CAUSE_RULE ? t->directory : "";
 	if (r->passed)
-		printf("%s (%s)\n", r->expect_allow ? "allow" : "deny", why);
+		printf("%s (%s%s)\n", r->expect_allow ? "allow" : "deny", directory, why);
 	else
-		printf("expected %s, the policy says %s (%s)\n", r->expect_allow ? "allow" : "deny",
-		       r->verdict.allowed ? "allow" : "deny", why);
+		printf("expected %s, the policy says %s (%s%s)\n",
+		       r->expect_allow ? "allow" : "deny", r->verdict.allowed ? "allow" : "deny",
+		       directory, why);
 }
 
 static int take_test(struct acl_options *o, int count, char **words)
@@ -153,7 +157,7 @@ static int take_test(struct acl_options *o, int count, char **words)
 
 static int run_test(const struct context *h, const struct acl_options *o)
 {
-	struct test_counts t = {.context = h};
+	struct test_counts t = {.context = h, .directory = context_acl_directory(h)};
 	struct context context = *h;
 
 	(void)o;
@@ -164,6 +168,7 @@ static int run_test(const struct context *h, const struct acl_options *o)
 		       context_acl_name(h));
 	else
 		printf("%zu passed, %zu failed, %zu skipped\n", t.passed, t.failed, t.skipped);
+	free(t.directory);
 	return t.failed == 0 ? 0 : 1;
 }
 

@@ -38,8 +38,10 @@ static void check_users(const struct config_snapshot *next, struct errors *error
 	                              .has = has_user,
 	                              .why_missing = why_missing};
 
-	if (identity_source_exists(next->identities))
+	if (identity_source_exists(next->identities)) {
 		acl_lint_users(next->acl, &users, errors);
+		acl_lint_roles(next->acl, &users, errors);
+	}
 	if (next->conf->acl_file == NULL)
 		errors_warn(errors, next->conf->path, 0, 0,
 		            "authorization.acl_file is not set: everything is denied to everybody; "

@@ -31,7 +31,8 @@ static void put_means(struct buf *out, const struct config_snapshot *p,
 	} else if (means != NULL) {
 		buf_printf(out, "%s", means);
 	} else {
-		buf_printf(out, "nobody can log in with a user name (no password_file)");
+		buf_printf(out, "nobody can log in with a user name (no %s)",
+		           identity_source_keys());
 	}
 }
 

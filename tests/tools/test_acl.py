@@ -2,6 +2,7 @@
 
 Usage: test_acl.py BROKER BROKER-PASSWD BROKER-ACL TEMPLATES-DIRECTORY.  TAP on standard output.
 """
+import json
 import os
 import re
 import shutil
@@ -347,6 +348,74 @@ def test_who_cannot_log_in():
     said = ask(None, "subscribe weather/#", status=1).stdout.split("\n")
     assert said[1].startswith("login: no listener admits anonymous clients; ")
     assert said[2].strip() == "the rules alone would say: allow"
+
+
+VOID = """\
+roles:
+  guest:
+    - deny publish home/alarm/#
+    - allow publish home/guest/#
+  family:
+    - allow publish home/#
+users:
+  anna: { roles: [guest, family] }
+  bert: { roles: [guest, family], rules: ["allow publish home/alarm/on"] }
+"""
+
+
+def test_the_deny_of_a_role_does_not_hold():
+    """Where another role allows it. Who asks is told."""
+    house(VOID, users={"anna": [], "bert": []})
+    note = "note: role guest denies it, and one role that allows is enough: a deny that must hold"
+    assert note in ask("anna", "publish home/alarm/off", status=0).stdout
+    assert "note:" not in ask("anna", "publish home/guest/x", status=0).stdout
+    assert "note:" not in ask("bert", "publish home/alarm/on", status=0).stdout  # by a rule of its own
+    assert note in ask("bert", "publish home/alarm/off", status=0).stdout
+
+
+VOID_WARNINGS = [
+    # roles of anna, her rules, the roles, what is denied in vain
+    ("guest, family", "", {}, ["deny publish home/alarm/#"]),
+    ("family, guest", "", {}, ["deny publish home/alarm/#"]),
+    ("guest", "", {}, []),
+    ("guest, family", "deny publish home/alarm/#", {}, []),           # it holds
+    ("guest, family", "deny publish home/#", {}, []),
+    ("guest, family", "", {"family": ["allow publish home/alarm/on"]}, []),  # only a part of it
+    ("guest, family", "", {"family": ["deny publish home/alarm/x", "allow all home/#"]}, []),
+    ("guest, family", "", {"family": ["allow subscribe home/#"]}, []),
+    ("guest, family", "", {"family": ["allow publish home/# retain=no"]}, []),
+    ("guest, family", "", {"family": ["allow publish home/%u/# home/+/#"]}, ["deny publish home/alarm/#"]),
+    ("guest, family", "", {"guest": ["deny publish home/%u/x", "allow publish a"]}, ["deny publish home/%u/x"]),
+    ("guest, family", "", {"guest": ["deny all home/x/y home/x/z", "allow publish a"]}, []),
+    ("guest, family", "", {"guest": ["deny all home/x/y home/x/z", "allow publish a"], "family": ["allow all home/#"]},
+     ["deny all home/x/y home/x/z"]),
+]
+
+
+def test_check_warns_of_denies_that_other_roles_make_void():
+    for roles, own, change, wanted in VOID_WARNINGS:
+        rules = {"guest": ["deny publish home/alarm/#", "allow publish home/guest/#"], "family": ["allow publish home/#"], **change}
+        policy = json.dumps({"roles": rules, "users": {"anna": {"roles": roles.split(", "), "rules": [own] if own else []}}})
+        house(policy, users=None if os.path.exists("users.passwd") else {"anna": []})
+        said = run(BROKER, "--check", "-c", "broker.yaml", status=0).stderr
+        found = re.findall(r"acl\.yaml:\d+:\d+: warning: '(.*)' of role 'guest' denies nothing to 'anna', who has role 'family'", said)
+        assert found == wanted, (roles, own, change, said)
+
+
+def test_all_paths_can_be_opened_from_here():
+    os.mkdir("dev", 0o700)
+    os.chdir("dev")
+    house(VOID.replace("guest, family", "guest") + "tests: [{ user: anna, publish: home/guest/x, expect: allow }]\n",
+          users={"anna": ["guest"], "bert": []})
+    os.chdir("..")
+    said = ask("anna", "publish home/guest/x", config="dev/broker.yaml", status=0).stdout
+    assert "rule: dev/acl.yaml:4: allow" in said and ": allow, dev/acl.yaml:4: allow" in said
+    assert "role guest (dev/users.passwd:1, dev/acl.yaml:8)" in said
+    said = ask("anna", "publish home/guest/x", "--retain", config="dev/broker.yaml", status=0).stdout
+    said = ask("bert", "publish home/nowhere/x", config="dev/broker.yaml", status=1).stdout
+    assert "of dev/acl.yaml:" in said and " acl.yaml" not in said
+    said = run(ACL, "test", "-c", "dev/broker.yaml", status=0).stdout
+    assert said.startswith("dev/acl.yaml:10:") and "allow (dev/acl.yaml:4: allow" in said
 
 
 def test_without_a_password_file():
