@@ -6,6 +6,7 @@
 
 #include "acl/acl_policy.h"
 #include "base/alloc.h"
+#include "base/require.h"
 
 #define NAMED_MAX 5       /* the rest is counted */
 #define ROLES_MAX 64      /* of a user: more are not compared */
@@ -77,6 +78,7 @@ static void warn_void_deny(struct role_lint *l, const struct role_set *set,
                            const struct rule_list *role, const struct rule_list *other,
                            const struct acl_rule *deny, const struct acl_rule *allow)
 {
+	REQUIRE(deny->id <= l->acl->rule_count && deny->deny && !allow->deny);
 	l->warned[deny->id] = true;
 	if (++l->found > NAMED_MAX)
 		return;
@@ -94,6 +96,7 @@ static void compare_roles(struct role_lint *l, const struct role_set *set,
 	    (size_t)(role - l->acl->roles) * l->acl->role_count + (size_t)(other - l->acl->roles);
 	bool denies = false;
 
+	REQUIRE(role != other && pair < l->acl->role_count * l->acl->role_count);
 	if (l->without[pair])
 		return;
 	for (size_t i = 0; i < role->count && l->work < WORK_MAX; i++) {

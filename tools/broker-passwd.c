@@ -14,6 +14,7 @@
 #include "base/crypto.h"
 #include "base/nearest.h"
 #include "base/random.h"
+#include "base/require.h"
 #include "base/utf8.h"
 #include "passwd_apply.h"
 #include "passwd_file.h"
@@ -379,6 +380,7 @@ static size_t changed_roles(const struct password_entry *user, const struct pass
 		if (!is_among(user->roles, user->role_count, o->roles[i]))
 			out[count++] = o->roles[i];
 	}
+	REQUIRE(count <= user->role_count + o->role_count);
 	return count;
 }
 

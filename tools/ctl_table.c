@@ -57,6 +57,7 @@ static size_t columns_of(const struct ctl_table *t)
 {
 	bool hidden = t->hides_payload && t->columns[t->column_count - 1].kind == COLUMN_PAYLOAD;
 
+	REQUIRE(t->column_count > hidden);
 	return t->column_count - hidden;
 }
 

@@ -149,6 +149,7 @@ static bool delete_value(struct worker *w, const struct msg *value)
 	    .qos = value->qos, .retain = true, .expires_ms = MSG_NEVER, .topic = msg_topic(value)};
 	enum publish_outcome outcome;
 
+	REQUIRE(!msg_is_of_broker(value));
 	job.msg = msg_new(origin, &parts);
 	outcome = publish_route(w, &job);
 	msg_unref(&job.msg);
@@ -188,6 +189,7 @@ bool control_retained_delete(struct control_query *q)
 	const struct deletion *deletion;
 	bool more;
 
+	REQUIRE_EXECUTOR(executor);
 	if (q->cursor == NULL && !begin_deletion(q))
 		return false;
 	more = retain_cursor_visit(q->cursor, executor->index, executor->now_ms, SLICE_DELETIONS,

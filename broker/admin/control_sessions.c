@@ -205,6 +205,7 @@ bool control_sessions_delete(struct control_query *q)
 
 	if (s == NULL)
 		return false;
+	REQUIRE_OWNER(s);
 	id = s->id;
 	LOG(SESSION_DELETED, .client_id = session_client_id(s), .user = session_user(s),
 	    .subscriptions = s->subscriptions.count,

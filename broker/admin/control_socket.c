@@ -113,6 +113,7 @@ static void on_committed(struct journal_group *group, int status, void *executor
 	struct control_query *q = journal_group_context(group);
 
 	(void)executor_arg;
+	REQUIRE(q->travels && q->commits && !q->more);
 	if (status != 0)
 		q->error = "this was done, but could not be stored: it may come back after a "
 			   "restart; see the broker's log";
@@ -124,6 +125,7 @@ static void on_question(struct task *task, void *executor_arg)
 	struct control_query *q = container_of(task, struct control_query, task);
 
 	(void)executor_arg;
+	REQUIRE(q->travels && !q->commits);
 	q->more = q->command->report(q);
 	/* mutant: deletion_is_stored_first */
 	if (!q->more && q->commits)

@@ -122,6 +122,7 @@ static int no_value(int found, bool wanted)
 	char name[OPTION_TEXT];
 	size_t row = 0;
 
+	REQUIRE(by_letter || found < FIRST_VALUE + OPTIONS_MAX);
 	while (by_letter && option_at(row)->letter != found)
 		row++;
 	put_option(name, sizeof(name), option_at(by_letter ? row : (size_t)found - FIRST_VALUE),
@@ -180,6 +181,7 @@ int command_line_read(void *options, int argc, char **argv)
 	size_t count = COMMON_COUNT + current->option_count;
 	int found, rc;
 
+	REQUIRE(count <= OPTIONS_MAX);
 	*end++ = ':'; /* a value that is missing is told apart */
 	for (size_t i = 0; i < count; i++) {
 		const struct command_option *o = option_at(i);
@@ -224,6 +226,7 @@ static void put_error(const char *format, va_list args) __attribute__((format(pr
 static void put_error(const char *format, va_list args)
 {
 	fprintf(stderr, "%s: ", current->program);
+	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): the caller has started it */
 	vfprintf(stderr, format, args);
 	fputc('\n', stderr);
 }
