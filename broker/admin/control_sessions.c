@@ -82,6 +82,7 @@ static void put_session(struct buf *out, const struct session *s)
 	json_open(out);
 	put_who(out, s);
 	json_bool(out, "connected", s->link != NULL);
+	json_bool(out, "set_aside", s->set_aside);
 	if (s->expiry_s == EXPIRY_NEVER)
 		json_str(out, "expiry_s", NULL);
 	else
@@ -140,7 +141,9 @@ static bool is_meant(const struct control_query *q, const struct session *s)
 {
 	const struct json_member *user = json_find(&q->request, "user");
 
-	return slice_equal(session_client_id(s), json_text_of(&q->request, "id")) &&
+	/* What is set aside is nobody's: accept-new-ids deletes it. */
+	return !s->set_aside &&
+	       slice_equal(session_client_id(s), json_text_of(&q->request, "id")) &&
 	       (user == NULL || slice_equal(session_user(s), user->text));
 }
 

@@ -73,6 +73,25 @@ def test_all_of_it_is_restored(old):
         assert int(old.logged("store-restored")[0]["sessions"]) == SESSIONS
 
 
+def test_a_password_file_that_was_written_anew_with_the_upgrade(old):
+    """The old store does not say which ids there were: its sessions and retained values do."""
+    path = old.directory / "users.passwd"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(re.sub(":id=[0-9a-f]{16}", lambda _: ":id=" + os.urandom(8).hex(), text), encoding="utf-8")
+    with old:
+        said = old.wait_log("users-set-aside")
+        assert int(said["users"]) >= 3 and int(said["sessions"]) > 5 and int(said["retained"]) > 0, said
+        with Wire(old, client_id="queue-5", clean=False) as client:
+            assert not client.connack.session_present
+    path.write_text(text, encoding="utf-8")
+    with old:
+        with resumed(old, "queue-5", user="anna") as client:
+            assert_queue([client.message() for _ in range(7)])
+        assert retained(old, "#")
+    with old:
+        assert not old.logged("users-set-aside")
+
+
 def assert_queue(got, qos_most=2):
     for qos in (1, 2):
         assert [m.payload for m in got if m.topic.startswith("queue/") and m.qos == qos] == [

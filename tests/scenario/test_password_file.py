@@ -150,6 +150,8 @@ def test_what_belongs_to_old_ids_is_set_aside(broker, how):
     assert {name: row["new_id"] for name, row in rows.items()} == users(broker)
     assert sorted(row["name"] for row in ctl(broker, "usage") if row["kind"] == "set aside") == ["anna", "bert"]
     require_nothing_is_reachable(broker)
+    assert sum(row["set_aside"] for row in ctl(broker, "sessions")) == 3
+    assert ctl(broker, "delete-session", "tablet", status=1) == []
     with Wire(broker) as client:
         client.publish("queue/phone/1", b"meanwhile", qos=1)
         client.publish("shared", b"meanwhile", qos=1)
