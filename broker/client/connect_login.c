@@ -96,6 +96,7 @@ void connect_login_start(struct conn *c, const struct connect *packet)
 	executor_timer_disarm(&w->executor,
 	                      &c->timer); /* waiting for the hash is not the client's fault (S2) */
 	login_input_fill(c, packet, &name, &login);
+	/* mutant: sessions_go_first */
 	login.has_session = has_session(c, packet);
 	if (login_request_start(&wait->request, &login, w->shared->authenticator))
 		on_login_answer(&wait->request);

@@ -232,13 +232,44 @@ def test_a_certificate_is_not_delayed(new_broker, pki):
         assert time_of_login(broker, user=None, password=None, context=context, source=address) < 3
 
 
+def expensive(password, rounds, salt="expensive"):
+    library = ctypes.CDLL(ctypes.util.find_library("crypt"))
+    library.crypt.restype = ctypes.c_char_p
+    return library.crypt(password.encode(), f"$6$rounds={rounds}${salt}$".encode()).decode()
+
+
+def test_a_session_goes_before_strangers(new_broker):
+    """They were there first, each at an address of its own, and none of them is known."""
+    broker = new_broker(users={})
+    strangers = [f"stranger-{number}" for number in range(8)]
+
+    def write_users(salt):
+        broker.write_file("users.passwd", "".join(
+            f"{user}:id={number + 4096:016x}:hash={expensive(broker.password(user), 300000, salt)}:roles=all\n"
+            for number, user in enumerate(["anna", *strangers])))
+    write_users("before")
+    with broker:
+        Wire(broker, client_id="home", clean=False, props={"session_expiry_interval": 600}, source=fresh_address()).close()
+        write_users("after")
+        reload(broker)
+        mark, clients = broker.mark(), []
+        for user in strangers:
+            client = Wire(broker, connect=False, source=fresh_address())
+            client.send(mqtt.connect(5, user, user=user, password=broker.password(user)))
+            clients.append(client)
+        with Wire(broker, client_id="home", clean=False, source=fresh_address()) as client:
+            assert client.connack.session_present
+            before = [line["user"] for line in broker.logged("client-connected", mark)]
+        assert len(before) <= 5, before
+        for client in clients:
+            client.kill()
+
+
 def test_expensive_hashes_for_many_users_are_named(new_broker):
     """At a start and by --check, which measure it: while they log in one after the other, their wills are published."""
     broker = new_broker()
     assert "after a restart" not in str(broker.command("--check"))
-    library = ctypes.CDLL(ctypes.util.find_library("crypt"))
-    library.crypt.restype = ctypes.c_char_p
-    hashed = library.crypt(b"secret", b"$6$rounds=900000$expensive$").decode()
+    hashed = expensive("secret", 900000)
     lines = (broker.directory / "users.passwd").read_text()
     lines += "".join(f"u{number}:id={number + 4096:016x}:hash={hashed}:roles=all\n" for number in range(400))
     broker.write_file("users.passwd", lines)
