@@ -277,8 +277,8 @@ static void one_is_given_back_each_six_minutes(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 30; i++) /* no more than 13 count */
-		(void)try(&queue, A, "anna", i, HASH_QUEUE_WRONG, i * 8000);
-	assert_int_equal(delay_now(&queue, A, "anna", 29 * 8000), 8000);
+		(void)try(&queue, A, "anna", i, HASH_QUEUE_WRONG, i * UINT64_C(8000));
+	assert_int_equal(delay_now(&queue, A, "anna", 29 * UINT64_C(8000)), 8000);
 	/* The time counts from the first of them: 13 - 1 + 1, 13 - 2 + 1, 12 - 2 + 1, 11 - 2 + 1 */
 	(void)try(&queue, A, "anna", 100, HASH_QUEUE_WRONG, 6 * MINUTE);
 	assert_int_equal(delay_now(&queue, A, "anna", 6 * MINUTE), 8000);
