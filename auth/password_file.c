@@ -12,6 +12,7 @@
 #include "base/crypto.h"
 #include "base/hash.h"
 #include "base/nearest.h"
+#include "base/text_input.h"
 #include "base/utf8.h"
 #include "conf/conf.h"
 #include "conf/conf_file.h"
@@ -240,10 +241,6 @@ static void read_line(struct file_line *l)
 	struct slice rest;
 	struct slice name = cut(l->text, ':', &rest);
 
-	if (l->text.data[l->text.len - 1] == '\r') {
-		LINE_ERROR(l, l->text.data, "the line ends with a carriage return; remove it");
-		return;
-	}
 	if (!identity_name_valid(name, &why)) {
 		LINE_ERROR(l, l->text.data, "%s", why);
 		return;
@@ -353,9 +350,14 @@ struct password_file *password_file_parse(const char *name, struct slice bytes,
 {
 	size_t before = errors->error_count;
 	struct password_file *users = xnew(users);
-	struct slice rest = bytes;
+	const char *encoding = text_input_encoding(bytes);
+	struct slice rest = text_input_start(bytes);
 
 	users->refs = 1;
+	if (encoding != NULL) {
+		errors_add(errors, name, 0, 0, "the password file: %s", encoding);
+		rest = SLICE_EMPTY;
+	}
 	if (bytes.len > PASSWORD_FILE_MAX) {
 		errors_add(errors, name, 0, 0, "the password file is larger than 16 MiB");
 		rest = SLICE_EMPTY;
@@ -368,7 +370,8 @@ struct password_file *password_file_parse(const char *name, struct slice bytes,
 			errors_add(errors, name, number, 0,
 			           "the last line does not end with a newline: the file was cut "
 			           "short, or end it with one");
-		else if (l.text.len > 0 && l.text.data[0] != '#')
+		l.text = text_input_line(l.text);
+		if (rest.data != NULL && l.text.len > 0 && l.text.data[0] != '#')
 			take_line(users, &l);
 	}
 	users->scrams = xcalloc(users->count + 1, sizeof(*users->scrams));

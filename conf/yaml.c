@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/require.h"
+#include "base/text_input.h"
 #include "conf/conf_file.h"
 #include "conf/yaml_mistake.h"
 
@@ -374,8 +375,7 @@ struct yaml_node *yaml_load_anyway(const char *name, struct slice bytes, struct 
 {
 	struct builder b = {.name = name, .errors = e};
 
-	if (slice_starts_with(bytes, SLICE("\xef\xbb\xbf"))) /* a byte order mark is no column */
-		bytes = slice_skip(bytes, 3);
+	bytes = text_input_start(bytes); /* a byte order mark is no column */
 	b.bytes = bytes;
 	if (!is_loadable(&b))
 		return NULL;

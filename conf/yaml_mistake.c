@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/text_input.h"
 
 /* The line at hand and the one above it that is neither empty nor a comment, without their ends. */
 struct mistake_lines {
@@ -331,10 +332,6 @@ const char *yaml_mistake_no_text(struct slice bytes)
 		struct slice start;
 		const char *what;
 	} rows[] = {
-	    {SLICE_INIT("\xff\xfe"),
-	     "the file is UTF-16, as some editors of Windows write it: save "
-	     "it as UTF-8"},
-	    {SLICE_INIT("\xfe\xff"), "the file is UTF-16: save it as UTF-8"},
 	    {SLICE_INIT("\x7f"
 	                "ELF"),
 	     "this is a program, not a text file: name another file"},
@@ -344,11 +341,13 @@ const char *yaml_mistake_no_text(struct slice bytes)
 	     "this is a database, not a text file: name another file"},
 	};
 
+	const char *encoding = text_input_encoding(bytes);
+
+	if (encoding != NULL)
+		return encoding;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		if (slice_starts_with(bytes, rows[i].start))
 			return rows[i].what;
 	}
-	if (bytes.len > 1 && (bytes.data[0] == '\0') != (bytes.data[1] == '\0'))
-		return "the file is UTF-16: save it as UTF-8";
 	return "";
 }

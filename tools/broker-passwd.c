@@ -15,6 +15,7 @@
 #include "base/nearest.h"
 #include "base/random.h"
 #include "base/require.h"
+#include "base/text_input.h"
 #include "base/utf8.h"
 #include "passwd_apply.h"
 #include "passwd_file.h"
@@ -83,7 +84,7 @@ static const char usage_text[] =
     "  -c, --create     add, apply: create FILE if it does not exist\n"
     "  --role ROLE      add: the user has this role; may be repeated\n"
     "  --no-password    add: the user has no password, only a client certificate\n"
-    "  --stdin          add, set, verify: the password is the first line of standard input\n"
+    "  --stdin          add, set, verify: the password is the line of standard input\n"
     "  --generate       add, set: generate a password and print it\n"
     "  --dry-run        apply: only say what would change\n"
     "  --method METHOD  add, set, apply: yescrypt (the default), sha512crypt or bcrypt\n"
@@ -147,6 +148,8 @@ static int ask_twice(struct secret *s, const char *user)
 	if (rc != 0)
 		return rc;
 	rc = secret_ask(&again, "Repeat password: ");
+	if (rc == 0)
+		rc = secret_check(&again);
 	if (rc == 0 && !slice_equal(secret_slice(s), secret_slice(&again)))
 		rc = report_error(EXIT_USAGE, "the passwords differ; nothing was changed");
 	secret_wipe(&again);
@@ -432,6 +435,8 @@ static int run_verify(const struct passwd_options *o)
 	if (rc == 0)
 		rc = (o->options & OPTION_STDIN) != 0 ? secret_read(&s)
 		                                      : secret_ask(&s, "Password: ");
+	if (rc == 0 && text_input_line(secret_slice(&s)).len > 0)
+		rc = secret_check(&s); /* an empty one is wrong, and no more */
 	if (rc == 0 && user != NULL) {
 		rc = password_verify(user->hash, secret_slice(&s)) ? 0 : EXIT_FAILED;
 		puts(rc == 0 ? "right" : "wrong");

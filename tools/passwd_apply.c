@@ -18,6 +18,7 @@
 #include "base/crypto.h"
 #include "base/random.h"
 #include "base/require.h"
+#include "base/text_input.h"
 #include "passwd_file.h"
 
 #define PASSWORD_FIELD ":password="
@@ -67,9 +68,9 @@ static int read_input(struct buf *bytes)
 			buf_put_slice(bytes, slice_of(part, (size_t)n));
 		crypto_wipe(part, sizeof(part));
 	}
-	if (bytes->len >= 3 && memcmp(bytes->data, "\xef\xbb\xbf", 3) == 0)
-		return report_error(EXIT_USAGE, "standard input begins with a byte order mark; "
-		                                "write it as UTF-8 without one");
+	if (text_input_encoding(buf_slice(bytes)) != NULL)
+		return report_error(EXIT_USAGE, "standard input: %s",
+		                    text_input_encoding(buf_slice(bytes)));
 	return 0;
 }
 
@@ -113,8 +114,8 @@ static void add_line(struct wanted *in, struct slice line)
 static int check_password(const struct passwd_apply *apply, const struct wanted *in,
                           const struct password_entry *user)
 {
+	const char *why = NULL, *fault;
 	struct slice password;
-	const char *why = NULL;
 
 	REQUIRE(in->passwords != NULL && user->line <= in->line_count);
 	password = in->passwords[user->line];
@@ -122,14 +123,10 @@ static int check_password(const struct passwd_apply *apply, const struct wanted 
 		return 0;
 	if (user->hash != NULL || user->scram != NULL)
 		why = "give hash= and scram=, or password=, not both";
-	else if (password.len == 0)
-		why = "the password is empty";
 	else if (password.len > PASSWORD_MAX)
 		why = "the password is longer than 256 bytes";
-	else if (memchr(password.data, '\0', password.len) != NULL)
-		why = "a password must not have a NUL byte";
-	else if (password.data[password.len - 1] == '\r')
-		why = "the line ends with a carriage return; remove it";
+	else if ((fault = text_input_only_line(&password, PASSWORD_MAX)) != NULL)
+		why = fault;
 	else if (strcmp(apply->method, "bcrypt") == 0 && password.len > 72)
 		why = "bcrypt uses 72 bytes only; use a shorter password";
 	else if (apply->scram)
@@ -141,7 +138,7 @@ static int check_password(const struct passwd_apply *apply, const struct wanted 
 
 static int parse_input(const struct passwd_apply *apply, struct wanted *in)
 {
-	struct slice rest = buf_slice(&in->bytes);
+	struct slice rest = text_input_start(buf_slice(&in->bytes));
 	int rc = 0;
 
 	while (rest.len > 0) {
@@ -153,7 +150,7 @@ static int parse_input(const struct passwd_apply *apply, struct wanted *in)
 			                    "newline: it was cut short, or end it with one; "
 			                    "nothing was changed",
 			                    in->line_count + 1);
-		add_line(in, slice_of(rest.data, (size_t)(newline - rest.data)));
+		add_line(in, text_input_line(slice_of(rest.data, (size_t)(newline - rest.data))));
 		rest = slice_skip(rest, (size_t)(newline - rest.data) + 1);
 	}
 	in->users = passwd_file_parse("standard input", buf_slice(&in->lines));

@@ -15,6 +15,7 @@
 #include "base/command_line.h"
 #include "base/crypto.h"
 #include "base/random.h"
+#include "base/text_input.h"
 
 static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 #define SIGNAL_COUNT ARRAY_LEN(signals)
@@ -125,6 +126,19 @@ int secret_ask(struct secret *s, const char *prompt)
 	return complete ? 0 : report_error(EXIT_FAILED, "no password was given");
 }
 
+/* Is there more after the line? Whoever keeps the pipe open is not waited for. */
+static bool has_more(void)
+{
+	struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
+	uint8_t c;
+
+	while (poll(&p, 1, 0) == 1 && read(STDIN_FILENO, &c, 1) == 1) {
+		if (c != '\n' && c != '\r')
+			return true;
+	}
+	return false;
+}
+
 int secret_read(struct secret *s)
 {
 	s->len = 0;
@@ -135,9 +149,15 @@ int secret_read(struct secret *s)
 			continue;
 		if (n < 0)
 			return report_error(EXIT_FAILED, "standard input: %s", strerror(errno));
-		if (n == 0 || s->bytes[s->len] == '\n')
+		if (n == 0)
 			break;
-		s->len++;
+		if (s->bytes[s->len++] != '\n')
+			continue;
+		/* UTF-16 has a NUL after its newline, and is named as what it is. */
+		if (text_input_encoding(secret_slice(s)) == NULL && has_more())
+			return report_error(EXIT_USAGE, "standard input has more than one line: "
+			                                "give the password alone");
+		break;
 	}
 	return 0;
 }
@@ -152,16 +172,20 @@ void secret_generate(struct secret *s)
 		s->bytes[i] = (uint8_t)alphabet[s->bytes[i] & 31];
 }
 
-int secret_check(const struct secret *s)
+int secret_check(struct secret *s)
 {
-	if (s->len == 0)
-		return report_error(EXIT_USAGE, "the password is empty");
-	if (s->len > PASSWORD_MAX)
+	struct slice text = secret_slice(s);
+	const char *why = text_input_only_line(&text, PASSWORD_MAX);
+
+	if (s->len > 0 && text.len > 0 && text.data != s->bytes)
+		memmove(s->bytes, text.data, text.len);
+	s->len = text.len;
+	if (why == NULL)
+		return 0;
+	if (text_input_encoding(text) == NULL && text.len > PASSWORD_MAX)
 		return report_error(EXIT_USAGE, "the password is longer than %d bytes",
 		                    PASSWORD_MAX);
-	if (memchr(s->bytes, '\0', s->len) != NULL)
-		return report_error(EXIT_USAGE, "the password has a NUL byte in it");
-	return 0;
+	return report_error(EXIT_USAGE, "the password cannot be used: %s", why);
 }
 
 void secret_wipe(struct secret *s)

@@ -12,12 +12,13 @@ struct secret {
 
 /* On the terminal. A signal restores the echo before it does its work. */
 int secret_ask(struct secret *s, const char *prompt);
-/* The first line of standard input, without its newline. */
+/* The only line of standard input. */
 int secret_read(struct secret *s);
 /* 24 letters and digits that cannot be mistaken for one another: 120 bits. */
 void secret_generate(struct secret *s);
-/* Empty, too long, a NUL: with the reason. */
-int secret_check(const struct secret *s);
+/* Cut off what an editor leaves (base/text_input.h). Empty, too long, more than text: the reason is
+ * printed. */
+int secret_check(struct secret *s);
 void secret_wipe(struct secret *s);
 
 static inline struct slice secret_slice(const struct secret *s)

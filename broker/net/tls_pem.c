@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
+#include "base/text_input.h"
 #include "conf/conf_file.h"
 
 #define KEY_MARK "PRIVATE KEY-----"
@@ -29,12 +30,29 @@ static bool check_secret(const struct conf_file *file, struct buf *bytes, struct
 	return ok;
 }
 
+/* OpenSSL finds no certificate after a byte order mark. */
+static void drop_mark(struct buf *bytes)
+{
+	struct slice text = text_input_start(buf_slice(bytes));
+
+	if (text.len == bytes->len)
+		return;
+	memmove(bytes->data, text.data, text.len);
+	bytes->len = text.len;
+}
+
 bool tls_pem_read_file(const struct conf_file *file, struct buf *out, struct errors *errors)
 {
 	if (conf_read_file(file, out, errors) != 0)
 		return false;
 	if (out->len == 0)
 		errors_add(errors, file->path, 0, 0, "the %s is empty", file->what);
+	if (out->len > 0 && text_input_encoding(buf_slice(out)) != NULL) {
+		errors_add(errors, file->path, 0, 0, "the %s: %s", file->what,
+		           text_input_encoding(buf_slice(out)));
+		return false;
+	}
+	drop_mark(out);
 	return out->len > 0 && (file->is_secret || check_secret(file, out, errors));
 }
 

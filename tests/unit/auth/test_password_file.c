@@ -90,7 +90,12 @@ static void files_load_or_report_their_first_error(void **state)
 	    {"blank before the name is a name", SLICE_INIT(" :locked\n"), 0, 1, "no id="},
 	    {"bad name", SLICE_INIT("a/b:" ID "\n"), 0, 1, "'/'"},
 	    {"nul in the name", SLICE_INIT("a\0b:" ID "\n"), 0, 1, "UTF-8"},
-	    {"carriage return", SLICE_INIT("anna:" ID "\r\n"), 0, 1, "carriage return"},
+	    {"line ends of Windows", SLICE_INIT("anna:" ID "\r\n"), 1, 0, NULL},
+	    {"byte order mark",
+	     SLICE_INIT("\xef\xbb\xbf"
+	                "anna:" ID "\n"),
+	     1, 0, NULL},
+	    {"UTF-16", SLICE_INIT("a\0n\0n\0a\0"), 0, 0, "UTF-16"},
 	    {"no id", SLICE_INIT("anna:hash=" HASH "\n"), 0, 1, "no id="},
 	    {"id of zeros", SLICE_INIT("anna:id=0000000000000000\n"), 0, 1, "16 digits"},
 	    {"short id", SLICE_INIT("anna:id=a1\n"), 0, 1, "16 digits"},

@@ -139,7 +139,7 @@ static const struct {
     {"UTF-16",
      SLICE_INIT("\xff\xfe"
                 "a"),
-     "f: error: the file is UTF-16, as some editors of Windows write it: save it as UTF-8\n"},
+     "f: error: it is UTF-16, as PowerShell and some editors write it: save it as UTF-8\n"},
     {"control character", SLICE_INIT("a: \x1b\n"),
      "f:1:4: error: a control character (0x1b): remove it\n"},
     {"list never closed", SLICE_INIT("a: [1, 2\n"),
