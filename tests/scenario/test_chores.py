@@ -308,3 +308,35 @@ def test_what_was_deleted_does_not_come_back(new_broker):
         broker.stop()
         broker.start()
         assert topics(broker) == ["kept/4"] and len(rows(broker, "sessions")) == 4
+
+
+@pytest.mark.parametrize("durability", ["interval", "none"])
+def test_deletions_where_messages_are_less_durable(new_broker, durability):
+    """Nobody's session publishes them, and they are stored like those of a client."""
+    config = {**CONFIG, "persistence": {"directory": "store", "durability": durability}}
+    with new_broker(acl=ACL, users=USERS, config=config) as broker:
+        away(broker, "away", "kept/#")
+        retain(broker, "kept/1")
+        assert topics(broker) == ["kept/1"]
+        ctl(broker, "delete-retained", "kept/1")
+        assert topics(broker) == [] and row(broker, "away", "sessions")["queued"] == 2
+        ctl(broker, "delete-session", "away")
+        broker.crash()
+        broker.start()
+        assert topics(broker) == [] and rows(broker, "sessions") == []
+
+
+def test_the_broker_stops_while_it_deletes(new_broker):
+    """Whoever asked is told, or loses the connection; nothing is left behind (the sanitizer looks)."""
+    with new_broker(acl=ACL, users=USERS, config=CONFIG) as broker:
+        with Wire(broker) as client:
+            for number in range(2000):
+                client.publish(f"many/{number}", b"x", retain=True)
+            client.settle()
+        with subprocess.Popen([CTL, "-c", "broker.yaml", "delete-retained", "many/#", "--yes"], cwd=broker.directory,
+                              env=broker.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            broker.wait_log("control-command", command="delete-retained")
+            broker.stop()
+            assert process.wait(TIMEOUT_S) in (0, 1)
+        broker.start()
+        broker.stop()
