@@ -1,5 +1,6 @@
 """What an administrator does by day: look, delete a retained message or a session, while files may have errors."""
 
+import errno
 import os
 import pty
 import subprocess
@@ -7,6 +8,7 @@ import subprocess
 import mqtt
 import pytest
 from control import CTL, ctl, row, rows, run_ctl
+from failing_disk import new_broker_and_disk
 from process import TIMEOUT_S
 from wire import Wire
 
@@ -308,6 +310,27 @@ def test_what_was_deleted_does_not_come_back(new_broker):
         broker.stop()
         broker.start()
         assert topics(broker) == ["kept/4"] and len(rows(broker, "sessions")) == 4
+
+
+def test_the_answer_waits_for_the_store(new_broker):
+    """While the disk has no space, nothing is said; then that it is done."""
+    broker, disk = new_broker_and_disk(new_broker, {"control": {"socket": "control.sock"}, "persistence": {"directory": "store"}})
+    with broker:
+        retain(broker, "kept/1")
+        mark = broker.mark()
+        disk.begin("write", errno.ENOSPC)
+        with subprocess.Popen([CTL, "-c", "broker.yaml", "delete-retained", "kept/1"], cwd=broker.directory,
+                              env={**os.environ, "ASAN_OPTIONS": broker.environment["ASAN_OPTIONS"]}) as process:
+            try:
+                broker.wait_log("retained-deleted", mark)
+                broker.wait_log("store-full", mark)
+                assert topics(broker) == [] and process.poll() is None
+            finally:
+                disk.heal()
+            assert process.wait(TIMEOUT_S) == 0
+        broker.crash()
+        broker.start()
+        assert topics(broker) == []
 
 
 @pytest.mark.parametrize("durability", ["interval", "none"])
