@@ -14,7 +14,8 @@ void client_list_init(struct worker *w)
 void client_list_fini(struct worker *w)
 {
 	REQUIRE(w->clients->conns == NULL && w->clients->half_open.count == 0 &&
-	        w->clients->leaving == NULL && w->clients->yielding == NULL);
+	        w->clients->leaving == NULL && w->clients->yielding == NULL &&
+	        w->clients->going_on == NULL);
 	executor_timer_disarm(&w->executor, &w->clients->shared_timer);
 	free(w->clients->listeners);
 	free(w->clients);

@@ -21,6 +21,7 @@ struct client_list {
 	struct half_open half_open;
 	struct admission admission;
 	struct conn *yielding;       /* yield.c; utlist DL */
+	struct conn *going_on;       /* the same, before those */
 	struct conn *leaving;        /* move to another worker at the end of the turn */
 	struct listener **listeners; /* by slot, LISTENER_IDS_MAX of them */
 	struct log_limit dropped_limit, refusal_limit;

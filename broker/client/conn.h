@@ -47,7 +47,7 @@ struct conn {
 	struct task task;        /* its move to another worker */
 	struct conn *prev, *next;
 	struct conn *next_leaving;
-	struct conn *yield_prev, *yield_next; /* in client_list.yielding */
+	struct conn *yield_prev, *yield_next; /* in client_list.yielding or going_on */
 	uint64_t yielded_in;                  /* the worker's turn */
 	uint64_t heavy_until_ms;              /* its packets may be much work (yield.h) */
 	struct worker *moving_to;             /* it leaves at the end of the turn; NULL: it stays */
@@ -79,7 +79,7 @@ struct conn {
 	enum refusal refusal; /* other than REFUSED_NOT: it will be closed */
 	uint16_t keep_alive_s;
 	enum conn_state state;
-	bool yielded;
+	bool yielded, yielded_first;
 	bool counted;            /* in shared.connections */
 	bool unauthenticated;    /* in shared.unauthenticated */
 	bool address_counted;    /* among those of its address */

@@ -12,6 +12,7 @@
 #include "client/deferred_publish.h"
 #include "client/input_drain.h"
 #include "client/yield.h"
+#include "routing/publish_match.h"
 #include "session/link_output.h"
 #include "session/pending_ack.h"
 #include "session/session.h"
@@ -36,6 +37,7 @@ void conn_teardown_close(struct conn *c, bool stream_gone)
 		c->attempt->cancel(c);
 	REQUIRE(c->attempt == NULL && c->login == NULL && c->auth_exchange == NULL);
 	subscribe_request_forget(&c->link);
+	publish_match_forget(&c->link);
 	pending_acks_forget(&c->link);
 	yield_forget(c);
 	input_drain_forget(c);

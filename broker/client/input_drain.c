@@ -101,7 +101,7 @@ bool input_drain_admits(struct conn *c, const struct frame *f)
 	REQUIRE(d != NULL && c->state == CONN_ACCEPTED);
 	if (is_acknowledgement(f->type) || f->type == PACKET_DISCONNECT)
 		return true;
-	if (c->link.request != NULL) /* it has begun */
+	if (c->link.request != NULL || c->link.match != NULL) /* it has begun */
 		return true;
 	/* mutant: input_limit_skips */
 	if (!d->skips && has_place(c, f))

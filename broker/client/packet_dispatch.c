@@ -19,6 +19,7 @@
 #include "proto/packet_publish.h"
 #include "routing/local_delivery.h"
 #include "routing/publish.h"
+#include "routing/publish_match.h"
 #include "session/inbound.h"
 #include "session/pending_ack.h"
 #include "session/session.h"
@@ -89,6 +90,12 @@ static frame_handler *const handlers[16] = {
     [PACKET_AUTH] = on_auth,
 };
 
+/* The packet at hand is to be handled again. */
+static bool is_under_way(const struct conn *c)
+{
+	return c->link.request != NULL || c->link.goes_on;
+}
+
 /* False: it is a PUBLISH that finds no space in the store, and nothing was done.
  * [MQTT3-4.8.0-1] [MQTT5-4.13.1-1] */
 static bool handle_packet(struct conn *c, const struct frame *f, uint64_t received_ms)
@@ -97,7 +104,7 @@ static bool handle_packet(struct conn *c, const struct frame *f, uint64_t receiv
 	struct worker *w = c->link.worker;
 	struct fault fault;
 
-	c->link.defers = false;
+	c->link.defers = c->link.goes_on = false;
 	w->output->received_ms = received_ms;
 	w->work++;
 	count(&w->counters.packets_received);
@@ -107,13 +114,15 @@ static bool handle_packet(struct conn *c, const struct frame *f, uint64_t receiv
 		fault =
 		    fault_of(REASON_MALFORMED, "the Remaining Length is not in its shortest form");
 	} else {
-		if (f->type == PACKET_PUBLISH)
+		if (f->type == PACKET_PUBLISH && c->link.match == NULL)
 			keep_alive_spend_rate(c);
 		fault = handler(&c->link, f);
 	}
+	if (c->link.match != NULL && !c->link.goes_on)
+		publish_match_forget(&c->link);
 	if (!fault_is_none(fault))
 		conn_fail(c, fault);
-	if (c->link.defers || c->link.request != NULL) /* it will be handled again */
+	if (c->link.defers || is_under_way(c)) /* it will be handled again */
 		uncount(&w->counters.packets_received, 1);
 	return !c->link.defers;
 }
@@ -137,6 +146,10 @@ static size_t handle_deferred(struct conn *c)
 		/* mutant: deferred_lost */
 		if (!handle_packet(c, &p.frame, p.received_ms))
 			break;
+		if (c->link.goes_on) {
+			yield_go_on(c);
+			break;
+		}
 		if (c->state == CONN_ACCEPTED)
 			c->link.limit.deferred -= packet_publish_qos(&p.frame) > 0;
 		left = in;
@@ -237,6 +250,9 @@ static void handle_packets(struct conn *c, struct slice *in)
 		if (c->link.request != NULL) {
 			*in = from;
 			yield_begin(c);
+		} else if (c->link.goes_on) {
+			*in = from;
+			yield_go_on(c);
 		} else if (/* mutant: turn_share */ w->work >= share.look &&
 		           c->state == CONN_ACCEPTED && share_is_used(w, &share)) {
 			yield_begin(c);

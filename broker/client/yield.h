@@ -13,7 +13,11 @@
 
 /* Pause it (PAUSE_TURN). */
 void yield_begin(struct conn *c);
+/* The same, before all others: the packet at hand is under way, and has to begin anew where others
+ * change subscriptions meanwhile. */
+void yield_go_on(struct conn *c);
 void yield_forget(struct conn *c);
+bool yield_is_pending(const struct worker *w);
 /* It has caused so much work (worker->work). One that is new is like one that has caused much. */
 static inline void yield_note_work(struct conn *c, uint64_t work)
 {

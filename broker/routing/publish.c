@@ -149,13 +149,12 @@ static struct acl_verdict check(struct client_link *link, const struct publish *
 }
 
 /* As if it had not been read. */
-static void defer_publish(struct client_link *link, const struct publish *pub)
+static void forget_publish(struct client_link *link, const struct publish *pub)
 {
 	if (pub->qos > 0)
 		link->inbound_unacked--;
 	uncount(&link->worker->counters.messages_received, 1);
 	uncount(&link->worker->counters.payload_received, pub->payload.len);
-	link->defers = true;
 }
 
 /* So much may wait here whatever the limit: existing values can be replaced and deleted. */
@@ -261,7 +260,7 @@ static bool accept_publish(struct client_link *link, const struct frame *f, stru
 	if (pub->qos == 2 && inbound_repeat(link, pub->packet_id))
 		return false;
 	if (pub->qos > 0 && link->version == MQTT_5_0 &&
-	    link->inbound_unacked >= limits->receive_maximum &&
+	    link->inbound_unacked >= limits->receive_maximum && link->match == NULL &&
 	    !fault_is_none(*fault = exceed_receive_maximum(link)))
 		return false;
 	/* mutant: unreleased_are_bounded_by_memory */
@@ -324,8 +323,9 @@ struct fault on_publish(struct client_link *link, const struct frame *f)
 		refuse_publish(link, &pub, &job.verdict);
 	else if (outcome == PUBLISH_FULL)
 		refuse_full(link, &pub, job.full);
-	else if (outcome == PUBLISH_LATER)
-		defer_publish(link, &pub);
+	else if (outcome == PUBLISH_LATER || outcome == PUBLISH_GOES_ON)
+		forget_publish(link, &pub);
+	link->defers = outcome == PUBLISH_LATER;
 	msg_unref(&job.msg);
 	flow_hold(&w->router->flows, link);
 	delivery_queue_hold(link);

@@ -10,6 +10,7 @@
 #include "routing/batch.h"
 #include "routing/dispatch.h"
 #include "routing/publish_job.h"
+#include "routing/publish_match.h"
 #include "routing/router.h"
 #include "session/client_link.h"
 #include "session/inbound.h"
@@ -85,13 +86,17 @@ size_t commit_adds(const struct worker *w, const struct publish_job *job)
 	return retained_adds(job) + queues_add(job);
 }
 
-struct commit *commit_new(struct worker *w, const struct publish_job *job)
+struct commit *commit_new(struct worker *w, struct publish_job *job)
 {
 	const struct route_match *match = job->match;
 	struct commit *commit = xnew(commit);
 
 	REQUIRE_EXECUTOR(&w->executor);
 	commit->msg = msg_ref(job->msg);
+	commit->items = job->to->items;
+	commit->item_count = job->to->item_count;
+	job->to->items = NULL;
+	job->to->item_count = job->to->item_cap = 0;
 	commit->durability = durability_of(w, job);
 	if (job->session != NULL)
 		commit->session_id = job->session->id;

@@ -20,7 +20,7 @@ struct commit {
 	bool reports_reason;     /* the publisher hears whether anybody took it */
 	bool taken;              /* somebody has it, whatever the store does */
 	struct route_match live; /* filters only */
-	size_t item_count, item_cap;
+	size_t item_count;
 	struct target_item *items; /* the sessions to which it goes by name */
 };
 
@@ -29,7 +29,8 @@ bool commit_is_wanted(const struct worker *w, const struct publish_job *job);
 /* By how many bytes, about, it would make the store larger. Its match is at hand; a retained one's
  * change is begun. */
 size_t commit_adds(const struct worker *w, const struct publish_job *job);
-struct commit *commit_new(struct worker *w, const struct publish_job *job);
+/* Takes what the job's match has of items. */
+struct commit *commit_new(struct worker *w, struct publish_job *job);
 void commit_free(struct commit *commit); /* NULL is fine */
 /* Store what must be stored and dispatch what waits for nothing. True: the acknowledgement waits
  * with the rest, and *commit is the journal's now (NULL). */

@@ -7,13 +7,16 @@
 #include "tree/msg.h"
 
 struct client_link;
+struct publish_match;
 struct retain_change;
 struct route_match;
 
 enum publish_outcome {
 	PUBLISH_ROUTED,
-	PUBLISH_FULL,   /* to be retained, and a limit is reached; logged already */
-	PUBLISH_LATER,  /* the store has no space for it now: nothing was done */
+	PUBLISH_FULL,  /* to be retained, and a limit is reached; logged already */
+	PUBLISH_LATER, /* the store has no space for it now: nothing was done */
+	/* To whom it goes is not known yet: nothing was done (publish_match.h). */
+	PUBLISH_GOES_ON,
 	PUBLISH_DENIED, /* another user owns the topic, and no other rule allows it */
 };
 
@@ -29,7 +32,8 @@ struct publish_job {
 	struct inbound *inbound; /* the QoS 2 identifier to keep with it; NULL: none */
 	bool ends_will;          /* the session's will is kept: with this message it is no more */
 	/* Who wants it, inside publish_route. */
-	struct route_match *match;
+	struct publish_match *to;
+	struct route_match *match;    /* of *to */
 	struct retain_change *change; /* of a retained one, made, its shard still held; else NULL */
 };
 

@@ -2,102 +2,20 @@
  * publish_group.c.  DESIGN.md sections 4 and 5, points 6 to 9. */
 #include "routing/publish_route.h"
 
-#include "base/alloc.h"
-#include "base/array.h"
-#include "base/hash.h"
-#include "base/table.h"
 #include "durability/durability.h"
 #include "routing/batch.h"
 #include "routing/dispatch.h"
 #include "routing/publish_group.h"
+#include "routing/publish_match.h"
 #include "routing/router.h"
 #include "session/pending_ack.h"
 #include "session/session_report.h"
 #include "tree/route_match.h"
-#include "tree/target_set.h"
 #include "worker/memory_quota.h"
 #include "worker/publish_access.h"
 #include "worker/shared.h"
 
-/* Work of a turn (worker.h): it takes that much longer where the tree is large. */
-#define NODES_PER_STEP   4
-#define TARGETS_PER_STEP 4
-#define RETAINED_STEPS   4
-
-/* --- targets of one match, merged by session --- */
-
-/* [MQTT5-4.8.2-3] */
-static struct target_item item_of(const struct route_target *t, uint64_t group_id)
-{
-	struct target_item item = {.session_id = t->session_id,
-	                           .group_id = group_id,
-	                           .executor = t->executor,
-	                           .qos = t->options.qos,
-	                           .retain_as_published = t->options.retain_as_published,
-	                           .durable = t->durable,
-	                           .ids = {.one = t->subscription_id}};
-
-	return item;
-}
-
-/* Overlapping subscriptions of one session: one copy, the highest QoS, all identifiers.
- * [MQTT3-3.3.5-1] [MQTT5-3.3.4-2, -3] */
-static void item_merge(struct target_item *into, const struct route_target *more)
-{
-	if (more->options.qos > into->qos)
-		into->qos = more->options.qos;
-	into->retain_as_published |= more->options.retain_as_published;
-	subscription_ids_add(&into->ids, more->subscription_id);
-}
-
-/* Not a change that its replay gives, or gave. */
-static bool wants(const struct route_target *t, const struct msg *msg)
-{
-	if (t->options.no_local && t->session_id == msg->origin->session_id)
-		return false; /* [MQTT5-3.8.3-3] */
-	return msg->number == 0 || msg->number > t->since;
-}
-
-/* A session may stand in thousands of filters that match: it is found by its id, and all items have
- * their place before the first one is there. */
-static void collect_items(struct worker *w, const struct route_match *match, const struct msg *msg,
-                          struct commit *commit)
-{
-	size_t count = match->target_count;
-	bool several =
-	    count > 1 && match->targets[count - 1].filter_id != match->targets[0].filter_id;
-	struct table by_session = {0};
-
-	array_reserve(commit->items, commit->item_cap, count + match->share_count);
-	w->work += count / TARGETS_PER_STEP;
-	for (size_t i = 0; i < count; i++) {
-		const struct route_target *t = &match->targets[i].target;
-		void **place = NULL;
-
-		if (!wants(t, msg))
-			continue;
-		if (several)
-			place = table_find(&by_session, hash_id(t->session_id), NULL, NULL);
-		if (place != NULL) {
-			item_merge(*place, t);
-			continue;
-		}
-		commit->items[commit->item_count] = item_of(t, 0);
-		if (several)
-			table_add(&by_session, hash_id(t->session_id),
-			          &commit->items[commit->item_count]);
-		commit->item_count++;
-	}
-	table_fini(&by_session);
-	for (size_t i = 0; i < match->share_count; i++)
-		commit->items[commit->item_count++] =
-		    item_of(&match->shares[i].member, match->shares[i].group_id);
-	if (several && commit->item_count > 0) { /* it may wait for the disk */
-		commit->items =
-		    xrealloc_array(commit->items, commit->item_count, sizeof(*commit->items));
-		commit->item_cap = commit->item_count;
-	}
-}
+#define RETAINED_STEPS 4 /* work of a turn (worker.h) */
 
 /* --- handing over --- */
 
@@ -133,7 +51,6 @@ static void dispatch_commit(struct worker *w, struct publish_job *job)
 {
 	struct commit *commit = commit_new(w, job);
 
-	collect_items(w, job->match, job->msg, commit);
 	if (!commit->holds_live)
 		dispatch_live(w, job->msg, job->match, job->msg->retain);
 	commit->reason =
@@ -141,14 +58,6 @@ static void dispatch_commit(struct worker *w, struct publish_job *job)
 	if (!commit_append(w, job, &commit))
 		acknowledge_now(job, commit->reason);
 	commit_free(commit);
-}
-
-/* Inside a read section. */
-static void match_topic(struct worker *w, const struct publish_job *job)
-{
-	route_read_require(w->shared->route, w->executor.index);
-	route_match(w->shared->route, msg_topic(job->msg), job->match);
-	w->work += job->match->visited / NODES_PER_STEP;
 }
 
 #define SPACE_PLENTY ((uint64_t)16 << 20) /* more than one message ever takes */
@@ -161,7 +70,6 @@ static bool has_to_wait(struct worker *w, const struct publish_job *job)
 
 	if (job->link == NULL || journal_free_space(journal) > SPACE_PLENTY)
 		return false;
-	match_topic(w, job);
 	bytes = commit_adds(w, job);
 	return bytes > 0 && journal_is_low(journal, bytes);
 }
@@ -213,7 +121,6 @@ static void change_and_dispatch(struct worker *w, struct publish_job *job)
 	} else {
 		retain_put(change, job->msg);
 	}
-	match_topic(w, job);
 	w->work += RETAINED_STEPS;
 	if (needs_commit(w, job)) {
 		dispatch_commit(w, job);
@@ -255,14 +162,15 @@ enum publish_outcome publish_route(struct worker *w, struct publish_job *job)
 	REQUIRE(job->link == NULL || job->link->session == job->session);
 	REQUIRE(job->change == NULL && job->msg->number == 0);
 	REQUIRE(!w->delivering); /* T4 */
-	job->match = &w->router->match;
+	job->to = &w->router->match;
+	job->match = &job->to->match;
 	route_read_begin(route, w->executor.index);
-	if (job->msg->retain)
+	if (!publish_match_go_on(w, job))
+		outcome = PUBLISH_GOES_ON;
+	else if (job->msg->retain)
 		outcome = route_retained(w, job);
 	else if (durability_is_on(w) && has_to_wait(w, job))
 		outcome = PUBLISH_LATER;
-	else
-		match_topic(w, job);
 	route_read_end(route, w->executor.index);
 	if (outcome == PUBLISH_FULL)
 		session_report_retained(job->session, msg_topic(job->msg), job->full);

@@ -4,6 +4,7 @@
 #define ROUTING_ROUTER_H
 
 #include "routing/flow.h"
+#include "routing/publish_match.h"
 #include "session/delivery_context.h"
 
 struct batch;
@@ -20,7 +21,7 @@ struct merges {
 
 /* Memory that is used again for each message; who uses it is handed it. */
 struct router {
-	struct route_match match;
+	struct publish_match match;
 	struct merges merges;
 	uint64_t merge_serial; /* of the newest merges, these or others */
 	struct fan_out fan_out;

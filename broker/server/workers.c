@@ -55,7 +55,7 @@ static bool worker_turn_end(void *arg)
 	bool more = clients->admission.done != NULL && admission_turn(w);
 
 	REQUIRE_EXECUTOR(&w->executor);
-	if (clients->yielding != NULL)
+	if (yield_is_pending(w))
 		more |= yield_turn(w);
 	w->turn++;
 	if (w->sessions->working != NULL || w->sessions->ended != NULL)
@@ -87,7 +87,7 @@ static bool worker_turn_end(void *arg)
 		dispatch_turn(w);
 		more = true;
 	}
-	return more || w->output->review != NULL || clients->yielding != NULL;
+	return more || w->output->review != NULL || yield_is_pending(w);
 }
 
 /* --- what goes on --- */

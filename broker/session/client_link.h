@@ -12,6 +12,7 @@
 
 struct drain;
 struct pending_ack;
+struct publish_match;
 struct request;
 struct session;
 
@@ -54,6 +55,8 @@ struct client_link {
 	struct pending_ack *pending_acks, **pending_acks_tail;
 	/* A SUBSCRIBE or UNSUBSCRIBE under way (subscribe_request.h). */
 	struct request *request;
+	/* Of a PUBLISH under way: to whom it goes (publish_match.h). NULL: none is. */
+	struct publish_match *match;
 	/* Of what it is owed, and of what else waits for the store. */
 	struct input_limit limit;
 	struct alias_table aliases;     /* those the client has set */
@@ -63,7 +66,7 @@ struct client_link {
 	struct charge charge;
 	size_t output_counted;
 	uint32_t acks_counted;
-	size_t request_bytes;
+	size_t request_bytes; /* of `request` or `match` */
 	size_t input_bytes;
 	uint64_t heard_ms;  /* when bytes arrived last; later by the time in which it was paused */
 	uint64_t paused_ms; /* since when it is not read, if it is not */
@@ -83,6 +86,8 @@ struct client_link {
 	bool bridge;
 	/* There was no space for the PUBLISH that was being handled. */
 	bool defers;
+	/* It is under way, and is to be handled again. */
+	bool goes_on;
 };
 
 /* What the links of a worker share. */

@@ -9,8 +9,8 @@
 #include "session/session_lifecycle.h"
 #include "session/session_work.h"
 
-/* About half a millisecond: values, messages or filters. */
-#define STEPS_PER_TURN(w) ((w)->turn_steps / 32 + 1)
+/* About a quarter of a millisecond: values, messages or filters. */
+#define STEPS_PER_TURN(w) ((w)->turn_steps / 64 + 1)
 
 typedef size_t slice_fn(struct session *s);
 

@@ -15,13 +15,13 @@
 #include "session/session_journal.h"
 #include "session/session_lifecycle.h"
 
-/* Of what a connection may cause in a turn: half a millisecond at most. */
+/* Of what a connection may cause in a turn: a quarter of a millisecond at most. */
 #define CHECK_STEPS(w) ((w)->turn_steps)
 #define DO_STEPS(w)    ((w)->turn_steps / 16)
 #define STEP_BYTES     64
 /* Where rules or filters are such that a step takes long, the clock says when to stop. */
 #define LOOK_STEPS 32
-#define SLICE_NS   UINT64_C(500000)
+#define SLICE_NS   UINT64_C(250000)
 
 static struct slice entries_of(const struct request *r, const struct frame *f)
 {

@@ -62,7 +62,7 @@ uint64_t route_join(struct route *r, unsigned executor, struct slice filter)
 	id = find_joined_id(r, executor, filter);
 	if (id != 0)
 		return id;
-	reader_locks_lock_all(&r->reader_locks);
+	route_tree_write_begin(r);
 	node = route_tree_make_node(r, filter);
 	node->executors |= (uint64_t)1 << executor;
 	r->counts.executors_joined++;
@@ -78,7 +78,7 @@ void route_leave(struct route *r, unsigned executor, struct slice filter)
 
 	REQUIRE(executor < r->executors);
 	bit = (uint64_t)1 << executor;
-	reader_locks_lock_all(&r->reader_locks);
+	route_tree_write_begin(r);
 	node = route_tree_find_node(r, filter);
 	REQUIRE(node != NULL && (node->executors & bit) != 0);
 	node->executors &= ~bit;
@@ -95,7 +95,7 @@ bool route_target_put(struct route *r, struct slice filter, struct route_target 
 	uint32_t at;
 
 	REQUIRE(target->durable && target->executor < r->executors && target->session_id != 0);
-	reader_locks_lock_all(&r->reader_locks);
+	route_tree_write_begin(r);
 	target->since = *clock;
 	set = &route_tree_extra(route_tree_make_node(r, filter))->targets;
 	at = target_set_find(set, target->session_id);
@@ -130,7 +130,7 @@ bool route_target_remove(struct route *r, struct slice filter, uint64_t session_
 {
 	bool removed;
 
-	reader_locks_lock_all(&r->reader_locks);
+	route_tree_write_begin(r);
 	removed = target_remove(r, filter, session_id);
 	reader_locks_unlock_all(&r->reader_locks);
 	return removed;

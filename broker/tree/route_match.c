@@ -1,7 +1,7 @@
 /* Readers of the route tree: who subscribes to this topic.  A filter without wildcards is found in
  * one look.  Those with wildcards breadth first, level by level: a node is reached by one path
- * only, so that the work is bounded by the nodes there are, and a level is hashed once, and only
- * where somebody names it.  Inside a read section, any thread. */
+ * only, so that the work is bounded by the nodes there are, and a level is hashed once in a piece,
+ * and only where somebody names it.  Inside a read section, any thread. */
 #include "tree/route_match.h"
 
 #include <stdlib.h>
@@ -11,6 +11,9 @@
 #include "proto/topic.h"
 #include "tree/route_share.h"
 #include "tree/route_tree.h"
+
+/* So many targets are as much work as a node. */
+#define TARGETS_PER_VISIT 4
 
 void route_match_fini(struct route_match *m)
 {
@@ -44,6 +47,7 @@ static void collect_node(struct route_match *m, struct level_node *level)
 	if (node->extra != NULL) {
 		const struct route_extra *x = node->extra;
 
+		m->visited += x->targets.count / TARGETS_PER_VISIT;
 		array_reserve(m->targets, m->target_cap, m->target_count + x->targets.count);
 		for (uint32_t i = 0; i < x->targets.count; i++)
 			m->targets[m->target_count++] = (struct route_target_match){
@@ -56,17 +60,22 @@ static void collect_node(struct route_match *m, struct level_node *level)
 	}
 }
 
-/* From the nodes in frontier[0] to their children that this level leads to: how many. */
-static size_t descend_level(const struct route *r, struct route_match *m, size_t count,
-                            struct slice level, bool wildcards)
+/* From the nodes in frontier[0] to their children that this level leads to. False: there are
+ * more. */
+static bool descend_level(const struct route *r, struct route_match *m, struct slice level,
+                          size_t visited)
 {
+	/* A wildcard in the first level does not match "$SYS" and its like. [MQTT-4.7.2-1] */
+	const bool wildcards = m->depth > 0 || level.len == 0 || level.data[0] != '$';
+	const size_t count = m->count;
 	uint64_t hash = 0; /* not known yet */
 	struct level_node **next = m->frontier[1];
-	size_t reached = 0;
+	size_t i = m->at, reached = m->reached;
 
-	for (size_t i = 0; i < count; i++) {
+	for (; i < count && m->visited < visited; i++) {
 		struct level_node *n = m->frontier[0][i], *child;
 
+		m->visited++;
 		if (wildcards && (child = level_tree_multi(&r->tree, n)) != NULL)
 			collect_node(m, child);
 		if (wildcards && (child = level_tree_plus(&r->tree, n)) != NULL)
@@ -78,57 +87,84 @@ static size_t descend_level(const struct route *r, struct route_match *m, size_t
 		if ((child = level_tree_child(&r->tree, n, level, hash)) != NULL)
 			next[reached++] = child;
 	}
-	return reached;
+	m->at = i;
+	m->reached = reached;
+	return i == count;
 }
 
 /* Their topic ends here: they are meant, and so is `#` below them ("a/#" matches "a"). */
-static void collect_reached(const struct route *r, struct route_match *m, size_t count)
+static bool collect_reached(const struct route *r, struct route_match *m, size_t visited)
 {
-	for (size_t i = 0; i < count; i++) {
-		struct level_node *multi = level_tree_multi(&r->tree, m->frontier[0][i]);
+	for (; m->at < m->count && m->visited < visited; m->at++) {
+		struct level_node *multi = level_tree_multi(&r->tree, m->frontier[0][m->at]);
 
-		collect_node(m, m->frontier[0][i]);
+		collect_node(m, m->frontier[0][m->at]);
 		if (multi != NULL)
 			collect_node(m, multi);
 	}
+	return m->at == m->count;
 }
 
-static void match_wildcards(struct route *r, struct slice topic, struct route_match *m)
+static bool match_wildcards(struct route *r, struct slice topic, struct route_match *m,
+                            size_t visited)
 {
 	struct topic_walk walk = topic_walk_of(topic);
-	/* A wildcard in the first level does not match "$SYS" and its like. [MQTT-4.7.2-1] */
-	bool wildcards = topic.len > 0 && topic.data[0] != '$';
 	struct slice level;
-	size_t count = r->tree.root->children > 0 ? 1 : 0;
 
-	reserve_frontier(m, 2);
-	m->frontier[0][0] = r->tree.root;
-	while (count > 0 && topic_walk_next(&walk, &level)) {
+	for (size_t i = 0; i < m->depth; i++)
+		(void)topic_walk_next(&walk, &level);
+	while (m->count > 0 && topic_walk_next(&walk, &level)) {
 		struct level_node **left;
 
-		reserve_frontier(m, 2 * count);
+		if (m->at == 0)
+			reserve_frontier(m, 2 * m->count);
+		if (!descend_level(r, m, level, visited))
+			return false;
 		left = m->frontier[0];
-		m->visited += count;
-		count = descend_level(r, m, count, level, wildcards);
 		m->frontier[0] = m->frontier[1];
 		m->frontier[1] = left;
-		wildcards = true;
+		m->count = m->reached;
+		m->at = m->reached = 0;
+		m->depth++;
 	}
-	collect_reached(r, m, count);
+	return collect_reached(r, m, visited);
+}
+
+void route_match_begin(const struct route *r, struct route_match *out)
+{
+	out->filter_count = out->target_count = out->share_count = 0;
+	out->executors = 0;
+	out->visited = 0;
+	out->depth = out->at = out->reached = 0;
+	out->count = r->tree.root->children > 0 ? 1 : 0;
+	out->changes = r->changes;
+	reserve_frontier(out, 2);
+	out->frontier[0][0] = r->tree.root;
+}
+
+bool route_match_holds(const struct route *r, const struct route_match *m)
+{
+	return m->changes == r->changes;
 }
 
 /* [MQTT-3.3.2-3] */
-void route_match(struct route *r, struct slice topic, struct route_match *out)
+bool route_match_go_on(struct route *r, struct slice topic, struct route_match *out, size_t visited)
 {
 	uint64_t hash = level_tree_hash(topic);
 	struct level_node *exact;
 
-	out->filter_count = out->target_count = out->share_count = 0;
-	out->executors = 0;
-	out->visited = 0;
+	REQUIRE(route_match_holds(r, out));
 	level_tree_prefetch(&r->exact, r->exact.root, hash);
-	match_wildcards(r, topic, out);
+	if (!match_wildcards(r, topic, out, visited))
+		return false;
 	exact = level_tree_child(&r->exact, r->exact.root, topic, hash);
 	if (exact != NULL)
 		collect_node(out, exact);
+	return true;
+}
+
+void route_match(struct route *r, struct slice topic, struct route_match *out)
+{
+	route_match_begin(r, out);
+	(void)route_match_go_on(r, topic, out, SIZE_MAX);
 }

@@ -117,7 +117,7 @@ bool route_share_put(struct route *r, struct slice group, struct slice filter,
 	bool is_new;
 
 	REQUIRE((online || member->durable) && member->executor < r->executors);
-	reader_locks_lock_all(&r->reader_locks);
+	route_tree_write_begin(r);
 	g = group_make(r, route_tree_extra(route_tree_make_node(r, filter)), group);
 	at = target_set_find(&g->members, member->session_id);
 	is_new = at == TARGET_NONE;
@@ -177,7 +177,7 @@ bool route_share_remove(struct route *r, struct slice group, struct slice filter
 {
 	bool removed;
 
-	reader_locks_lock_all(&r->reader_locks);
+	route_tree_write_begin(r);
 	removed = member_remove(r, group, filter, session_id);
 	reader_locks_unlock_all(&r->reader_locks);
 	return removed;
@@ -190,7 +190,7 @@ void route_share_online(struct route *r, struct slice group, struct slice filter
 	struct route_group *g;
 	uint32_t at;
 
-	reader_locks_lock_all(&r->reader_locks);
+	route_tree_write_begin(r);
 	if (group_find(r, group, filter, &node, &g)) {
 		at = target_set_find(&g->members, session_id);
 		REQUIRE(at == TARGET_NONE || online || g->members.at[at].durable);

@@ -45,8 +45,16 @@ struct route {
 	struct {
 		uint64_t filters, executors_joined, targets, share_members;
 	} counts;
+	uint64_t changes; /* writers that there were: a match that rests compares it */
 	unsigned executors;
 };
+
+/* Writers, for the time of a change. */
+static inline void route_tree_write_begin(struct route *r)
+{
+	reader_locks_lock_all(&r->reader_locks);
+	r->changes++;
+}
 
 static inline struct route_node *route_node_of(struct level_node *level)
 {

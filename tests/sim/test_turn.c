@@ -20,10 +20,10 @@
 #include "support/memory_stream.h"
 #include "worker/worker.h"
 
-/* The longest turn: a few milliseconds of a slow machine. Which durable sessions a message goes to
- * is found at once, because all of it has to be one group of the journal. */
-#define TURN_STEPS 1500000
-#define KEPT_STEPS 4000000
+/* The longest turn: a millisecond or two of a slow machine. */
+#define TURN_STEPS 400000
+/* All that overlapping filters are, in one piece. */
+#define WHOLE_STEPS 4000000
 
 #if VAKT_SANITIZED || !defined(__OPTIMIZE__)
 #define SHRINK 20
@@ -225,17 +225,61 @@ static struct cost unsubscribed_meanwhile(struct crowd *c)
 	return cost;
 }
 
+/* While it is being found to whom a message goes, subscriptions come and go: it goes to those who
+ * are subscribed when all are found, and is found in the end, however many come.
+ * [MQTT-3.10.4-2] */
+static struct cost subscribed_meanwhile(struct crowd *c)
+{
+	const struct who clean = {0}, kept = {.expiry_s = 1000};
+	const char *all = "+/+/+/+/+/+/+/+/+/+/+/+/+";
+	struct peer *late, *leaver, *other;
+	unsigned turns = 0;
+	struct cost cost = {0};
+
+	c->w->server->workers[0]->turn_steps = 64;
+	for (unsigned i = 0; i < SUBSCRIBERS; i++)
+		subscribe_overlapping(c, join(c, &kept));
+	for (unsigned i = 0; i < 4; i++)
+		(void)join(c, i < 2 ? &kept : &clean);
+	late = &c->peers[SUBSCRIBERS];
+	leaver = late + 1;
+	other = late + 2;
+	peer_subscribe_many(leaver, all, 1, 0);
+	peer_run(c->w, leaver);
+	forget_output(c);
+	publish(late + 3, overlapping_topic, 48);
+	(void)peers_turn(c->w, c->peers, c->count, &cost);
+	peer_subscribe_many(late, all, 1, 0);
+	peer_unsubscribe_many(leaver, all, 1);
+	while (c->peers[0].got_bytes == 0) {
+		char filter[16];
+
+		(void)snprintf(filter, sizeof(filter), "b/%u", turns);
+		peer_subscribe_many(other, filter, 1, 0);
+		(void)peers_turn(c->w, c->peers, c->count, &cost);
+		/* mutant match_for_ever: nobody would ever get it */
+		assert_in_range(++turns, 1, 1000);
+	}
+	assert_true(turns > 4); /* it has begun anew */
+	(void)peers_run(c->w, c->peers, c->count);
+	assert_in_range(late->got_bytes, 48, 1000);
+	assert_int_equal(leaver->got_bytes, 6); /* UNSUBACK */
+	return cost;
+}
+
 static const struct row {
 	const char *name;
 	struct cost (*fn)(struct crowd *c);
 	uint64_t turn_steps; /* at most */
+	bool is_whole;       /* it may be done in one turn */
 } rows[] = {
-    {"overlapping filters", overlapping_clean, TURN_STEPS},
-    {"overlapping filters, kept", overlapping_kept, KEPT_STEPS},
-    {"one message to many", message_to_many, TURN_STEPS},
-    {"one message to many, kept", message_to_many_kept, TURN_STEPS},
-    {"wills that fire together", wills, TURN_STEPS},
-    {"UNSUBSCRIBE meanwhile", unsubscribed_meanwhile, TURN_STEPS},
+    {"overlapping filters", overlapping_clean, TURN_STEPS, false},
+    {"overlapping filters, kept", overlapping_kept, TURN_STEPS, false},
+    {"one message to many", message_to_many, TURN_STEPS, false},
+    {"one message to many, kept", message_to_many_kept, TURN_STEPS, false},
+    {"wills that fire together", wills, TURN_STEPS, false},
+    {"UNSUBSCRIBE meanwhile", unsubscribed_meanwhile, TURN_STEPS, false},
+    {"SUBSCRIBE meanwhile", subscribed_meanwhile, WHOLE_STEPS, true},
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
@@ -254,7 +298,7 @@ static void one_row(void **state)
 	world_free(c.w);
 	if (IS_COUNTED) {
 		assert_true(cost.turn_steps <= row->turn_steps);
-		assert_true(cost.steps > 2 * cost.turn_steps);
+		assert_true(row->is_whole || cost.steps > 2 * cost.turn_steps);
 	}
 }
 

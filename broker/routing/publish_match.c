@@ -1,0 +1,244 @@
+/* In two steps: the nodes of the tree, then the sessions. What is at hand lies in the worker's
+ * scratch; what rests has changed places with it. */
+#include "routing/publish_match.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/array.h"
+#include "base/hash.h"
+#include "session/client_link.h"
+#include "session/link_output.h"
+#include "worker/shared.h"
+
+/* Work of a turn (worker.h): it takes that much longer where the tree is large. */
+#define NODES_PER_STEP   4
+#define TARGETS_PER_STEP 8
+/* A slice: about a quarter of a millisecond. */
+#define SLICE_STEPS(w) ((w)->turn_steps / 16 + 1)
+/* After that it is done in one piece, or subscribers that come and go would hold up publishers. */
+#define BEGUN_MAX 4
+
+static void forget_items(struct publish_match *p)
+{
+	for (size_t i = 0; i < p->item_count; i++)
+		subscription_ids_fini(&p->items[i].ids);
+	free(p->items);
+	p->items = NULL;
+	p->item_count = p->item_cap = 0;
+	table_fini(&p->by_session);
+	p->by_session = (struct table){0};
+}
+
+void publish_match_fini(struct publish_match *p)
+{
+	forget_items(p);
+	route_match_fini(&p->match);
+}
+
+/* --- the sessions --- */
+
+/* [MQTT5-4.8.2-3] */
+static struct target_item item_of(const struct route_target *t, uint64_t group_id)
+{
+	struct target_item item = {.session_id = t->session_id,
+	                           .group_id = group_id,
+	                           .executor = t->executor,
+	                           .qos = t->options.qos,
+	                           .retain_as_published = t->options.retain_as_published,
+	                           .durable = t->durable,
+	                           .ids = {.one = t->subscription_id}};
+
+	return item;
+}
+
+/* Overlapping subscriptions of one session: one copy, the highest QoS, all identifiers.
+ * [MQTT3-3.3.5-1] [MQTT5-3.3.4-2, -3] */
+static void item_merge(struct target_item *into, const struct route_target *more)
+{
+	if (more->options.qos > into->qos)
+		into->qos = more->options.qos;
+	into->retain_as_published |= more->options.retain_as_published;
+	subscription_ids_add(&into->ids, more->subscription_id);
+}
+
+/* Of a retained change it is no question whether a replay gives it: it gets its number while the
+ * tree is as it was, after every subscription that is there. */
+static bool wants(const struct route_target *t, const struct msg *msg)
+{
+	return !t->options.no_local ||
+	       t->session_id != msg->origin->session_id; /* [MQTT5-3.8.3-3] */
+}
+
+static struct target_item *add_item(struct publish_match *p)
+{
+	array_reserve(p->items, p->item_cap, p->item_count + 1);
+	return &p->items[p->item_count++];
+}
+
+/* SIZE_MAX: this session has none yet. Sessions mostly come in the same order from filter to
+ * filter: the next one is looked at first. The items move as they become more, so the table has
+ * their places, from 1. */
+static size_t find_item(const struct publish_match *p, uint64_t session_id, size_t last)
+{
+	size_t next = last + 1 < p->item_count ? last + 1 : 0;
+	void **place;
+
+	if (next < p->item_count && p->items[next].session_id == session_id)
+		return next;
+	place = table_find(&p->by_session, hash_id(session_id), NULL, NULL);
+	return place == NULL ? SIZE_MAX : (size_t)(uintptr_t)*place - 1;
+}
+
+/* A session may stand in thousands of filters that match: it is found by its id. */
+static void merge_targets(struct publish_match *p, const struct msg *msg, size_t until)
+{
+	const struct route_match *match = &p->match;
+	const size_t count = match->target_count;
+	const bool several =
+	    count > 1 && match->targets[count - 1].filter_id != match->targets[0].filter_id;
+	size_t at = 0;
+
+	for (; p->merged < until; p->merged++) {
+		const struct route_target *t = &match->targets[p->merged].target;
+		size_t found;
+
+		if (!wants(t, msg))
+			continue;
+		found = several ? find_item(p, t->session_id, at) : SIZE_MAX;
+		if (found != SIZE_MAX) {
+			at = found;
+			item_merge(&p->items[at], t);
+			continue;
+		}
+		at = p->item_count;
+		*add_item(p) = item_of(t, 0);
+		if (several)
+			table_add(&p->by_session, hash_id(t->session_id),
+			          (void *)(uintptr_t)p->item_count);
+	}
+}
+
+static void finish_items(struct publish_match *p)
+{
+	const struct route_match *match = &p->match;
+
+	for (size_t i = 0; i < match->share_count; i++)
+		*add_item(p) = item_of(&match->shares[i].member, match->shares[i].group_id);
+	table_fini(&p->by_session);
+	p->by_session = (struct table){0};
+}
+
+/* True: all are there. */
+static bool collect_items(struct worker *w, struct publish_match *p, const struct msg *msg,
+                          uint64_t until)
+{
+	const struct route_match *match = &p->match;
+	size_t left = match->target_count - p->merged, end = match->target_count;
+
+	if (match->target_count + match->share_count == 0)
+		return true;
+	if (until != UINT64_MAX && left / TARGETS_PER_STEP > until - w->work)
+		end = p->merged + (size_t)(until - w->work) * TARGETS_PER_STEP;
+	w->work += (end - p->merged) / TARGETS_PER_STEP;
+	merge_targets(p, msg, end);
+	if (p->merged < match->target_count)
+		return false;
+	finish_items(p);
+	return true;
+}
+
+/* --- slices --- */
+
+static void begin_match(struct route *r, struct publish_match *p)
+{
+	forget_items(p);
+	route_match_begin(r, &p->match);
+	p->merged = 0;
+	p->is_collected = false;
+	p->begun++;
+}
+
+static bool go_on(struct worker *w, struct publish_match *p, const struct msg *msg, uint64_t until)
+{
+	const size_t before = p->match.visited;
+	size_t visited = SIZE_MAX;
+
+	if (!p->is_collected) {
+		if (until != UINT64_MAX)
+			visited = before + (size_t)(until - w->work) * NODES_PER_STEP;
+		p->is_collected =
+		    route_match_go_on(w->shared->route, msg_topic(msg), &p->match, visited);
+		w->work += (p->match.visited - before) / NODES_PER_STEP;
+	}
+	return p->is_collected && (w->work < until || until == UINT64_MAX) &&
+	       collect_items(w, p, msg, until);
+}
+
+static size_t bytes_of(const struct publish_match *p)
+{
+	const struct route_match *m = &p->match;
+
+	return sizeof(*p) + m->filter_cap * sizeof(*m->filters) +
+	       m->target_cap * sizeof(*m->targets) + m->share_cap * sizeof(*m->shares) +
+	       2 * m->frontier_cap * sizeof(m->frontier[0][0]) + p->item_cap * sizeof(*p->items);
+}
+
+static void exchange(struct publish_match *a, struct publish_match *b)
+{
+	struct publish_match other = *a;
+
+	*a = *b;
+	*b = other;
+}
+
+/* It takes memory until it is handled again. */
+static void count_resting(struct client_link *link)
+{
+	link->request_bytes = link->match == NULL ? 0 : bytes_of(link->match);
+	link_output_count(link);
+}
+
+static void rest(struct publish_match *p, struct client_link *link)
+{
+	REQUIRE(link != NULL); /* nobody else handles it again */
+	if (link->match == NULL)
+		link->match = xnew(link->match);
+	exchange(p, link->match);
+	link->goes_on = true;
+	count_resting(link);
+}
+
+bool publish_match_go_on(struct worker *w, struct publish_job *job)
+{
+	struct route *r = w->shared->route;
+	struct publish_match *p = job->to;
+	struct client_link *link = job->link;
+	uint64_t until = UINT64_MAX;
+
+	route_read_require(r, w->executor.index);
+	p->begun = 0;
+	if (link != NULL && link->match != NULL)
+		exchange(p, link->match);
+	/* mutant: match_of_another_tree */
+	if (p->begun == 0 || !route_match_holds(r, &p->match))
+		begin_match(r, p);
+	/* mutant: match_in_one_turn */
+	if (link != NULL && /* mutant: match_for_ever */ p->begun <= BEGUN_MAX)
+		until = w->work + SLICE_STEPS(w);
+	if (go_on(w, p, job->msg, until))
+		return true;
+	rest(p, link);
+	return false;
+}
+
+void publish_match_forget(struct client_link *link)
+{
+	REQUIRE_OWNER(link);
+	if (link->match == NULL)
+		return;
+	publish_match_fini(link->match);
+	free(link->match);
+	link->match = NULL;
+	count_resting(link);
+}

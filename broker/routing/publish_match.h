@@ -1,0 +1,34 @@
+/* To whom a message goes: the match of its topic, and the sessions that it names, each once.
+ * Filters may overlap so much that finding them takes many turns: a client's PUBLISH rests
+ * meanwhile, unread, and is handled again (client_link.goes_on). It has to be as if all was found
+ * in one moment, so it begins anew when the tree has changed; after a few times it is done in one
+ * piece.  Thread: the publisher's worker. */
+#ifndef ROUTING_PUBLISH_MATCH_H
+#define ROUTING_PUBLISH_MATCH_H
+
+#include "base/table.h"
+#include "durability/delivery_target.h"
+#include "routing/publish_job.h"
+#include "tree/route_match.h"
+#include "worker/worker.h"
+
+/* Zero-initialised; used again. */
+struct publish_match {
+	struct route_match match;
+	/* By name, merged; whoever needs them takes them. */
+	struct target_item *items;
+	size_t item_count, item_cap;
+	size_t merged;           /* of match.targets */
+	struct table by_session; /* of the items, where there are several filters */
+	unsigned begun;          /* so often; 0: not under way */
+	bool is_collected;
+};
+
+void publish_match_fini(struct publish_match *p);
+
+/* Go on with it, inside a read section. True: it is complete, and valid in this section. */
+bool publish_match_go_on(struct worker *w, struct publish_job *job);
+/* The PUBLISH that rests is not handled again. */
+void publish_match_forget(struct client_link *link);
+
+#endif
