@@ -85,6 +85,25 @@ static void report_refusal(struct conn *c, const char *cause)
 	quota_report_memory(c->link.worker, &refusal);
 }
 
+/* Packets that wait because of us, or can be handled: then the memory is free again. */
+static bool has_whole_packets(const struct conn *c, struct slice bytes)
+{
+	struct slice in = buf_slice(&c->in);
+	size_t needed = 0;
+	struct frame f;
+
+	if (c->state != CONN_ACCEPTED)
+		return false;
+	/* mutant: memory_packets_of_a_long_turn */
+	if (c->link.pauses != 0)
+		return true;
+	/* mutant: memory_packets_that_are_complete */
+	return in.len > 0 &&
+	       frame_next(&in, client_link_limits(&c->link)->max_packet_size, &f, &needed) ==
+	           FRAME_INCOMPLETE &&
+	       needed <= c->in.len + bytes.len;
+}
+
 bool conn_memory_add_input(struct conn *c, struct slice bytes)
 {
 	/* Acknowledgements free memory. (A CONNECT is short, unless it has a large will.) */
@@ -92,7 +111,7 @@ bool conn_memory_add_input(struct conn *c, struct slice bytes)
 	                          1u << PACKET_PUBCOMP | 1u << PACKET_DISCONNECT;
 	size_t more = buf_growth(&c->in, bytes.len);
 	const uint8_t first = c->in.len > 0 ? c->in.data[0] : bytes.data[0];
-	bool drains = (draining >> (first >> 4) & 1) != 0;
+	bool drains = (draining >> (first >> 4) & 1) != 0 || has_whole_packets(c, bytes);
 	const char *exceeds = NULL;
 
 	REQUIRE_OWNER(&c->link);

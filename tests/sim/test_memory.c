@@ -6,6 +6,7 @@
 #include "proto/packet_publish.h"
 #include "scenario.h"
 #include "worker/memory_quota.h"
+#include "worker/worker.h"
 
 static const struct connect_options clean = {0};
 static const struct connect_options kept = {.keep = true, .expiry_s = 1000};
@@ -341,12 +342,45 @@ static void waiting_session_continues_when_memory_is_free(struct world *w)
 	assert_int_equal(sub->received_count, 1);
 }
 
+/* Packets that one turn has no time for wait, and memory is short: that is no unfinished packet. */
+static void packets_wait_for_the_next_turn(struct world *w)
+{
+	struct client *pub = join(w, "pub", &clean), *other = join(w, "other", &clean);
+	static char large[100001];
+	static uint8_t payload[80];
+	struct buf bytes = {0};
+	char topic[16];
+
+	memset(large, 'x', sizeof(large) - 1);
+	for (unsigned i = 0; i < 100; i++) { /* until only what frees memory has some */
+		snprintf(topic, sizeof(topic), "r/%u", i);
+		client_publish_retained(other, topic, 1, i < 70 ? large : large + 90000);
+		world_run(w);
+	}
+	for (unsigned i = 0; i < w->workers; i++)
+		w->server->workers[i]->turn_steps = 64;
+	for (unsigned i = 0; i < 2000; i++) {
+		struct publish_out p = {.version = pub->version,
+		                        .topic = SLICE("some/topic"),
+		                        .payload = slice_of(payload, sizeof(payload))};
+
+		packet_publish_encode(&bytes, &p);
+	}
+	client_send(pub, buf_slice(&bytes));
+	buf_fini(&bytes);
+	world_run(w);
+	client_publish(pub, "some/topic", 1, "x");
+	world_run(w);
+	assert_true(client_is_done(pub));
+}
+
 #define ANONYMOUS                                                                                  \
 	"listeners:\n  - bind: unix:/run/sim.sock\nauthentication:\n  anonymous: true\n"           \
 	"  anonymous_sessions: true\nauthorization:\n  acl_file: acl.yaml\n"
 
 static const char retained_mostly[] = ANONYMOUS "limits: {memory: 3300k, retained_bytes: 8M}\n";
 static const char hardly_a_page[] = ANONYMOUS "limits: {memory: 400k, queue_messages: 1000}\n";
+static const char nearly_full[] = ANONYMOUS "limits: {memory: 6400k, retained_bytes: 8M}\n";
 
 int main(void)
 {
@@ -359,6 +393,7 @@ int main(void)
 	                  .durable = true),
 	    SCENARIO_WITH(waiting_session_continues_when_memory_is_free, .conf = hardly_a_page,
 	                  .seeds = 5, .durable = true),
+	    SCENARIO_WITH(packets_wait_for_the_next_turn, .conf = nearly_full, .seeds = 20),
 	    SCENARIO_WITH(queue_on_disk_is_read_in_small_pages, .conf = hardly_a_page, .seeds = 10,
 	                  .durable = true),
 	};
