@@ -22,9 +22,15 @@
 #ifdef COUNTED
 static uint64_t steps_taken;
 
+#ifdef __clang__
+#define NOT_COUNTED __attribute__((no_sanitize("coverage")))
+#else
+#define NOT_COUNTED __attribute__((no_sanitize_coverage))
+#endif
+
 /* Called by every block of the broker's code. */
 void __sanitizer_cov_trace_pc(void);
-__attribute__((no_sanitize_coverage)) void __sanitizer_cov_trace_pc(void)
+NOT_COUNTED void __sanitizer_cov_trace_pc(void)
 {
 	steps_taken++;
 }
