@@ -25,7 +25,7 @@ def free_port():
 def make_certificates(directory):
     for arguments in (("ca", "ca", "Bench"),
                       ("leaf", "ca", "server", "server", "ec", "localhost", "DNS:localhost", "IP:127.0.0.1")):
-        subprocess.run([str(ROOT / "tools/pki"), *arguments], cwd=directory, check=True, stdin=subprocess.DEVNULL)
+        subprocess.run([str(ROOT / "tests/support/certificates"), *arguments], cwd=directory, check=True, stdin=subprocess.DEVNULL)
 
 
 class Broker:

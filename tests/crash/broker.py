@@ -43,7 +43,7 @@ def cheap_hash():
 def make_pki(directory):
     for arguments in (["ca", "ca", "Crash servers"],
                       ["leaf", "ca", "server", "server", "ec", "localhost", "DNS:localhost", "IP:127.0.0.1"]):
-        subprocess.run([str(ROOT / "tools/pki"), *arguments], cwd=directory, check=True, stdin=subprocess.DEVNULL,
+        subprocess.run([str(ROOT / "tests/support/certificates"), *arguments], cwd=directory, check=True, stdin=subprocess.DEVNULL,
                        stdout=subprocess.DEVNULL)
 
 

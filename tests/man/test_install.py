@@ -16,8 +16,8 @@ MESON, BUILD = sys.argv[1:3]
 PAGES = [os.path.abspath(page) for page in sys.argv[3:]]
 TIMEOUT_S = 120
 WIDTHS = (60, 66, 72, 78, 80, 90, 100)
-PROGRAMS = ("broker", "broker-passwd", "broker-acl", "broker-ctl", "broker-store")
-MANUAL = ("man1/broker-passwd.1", "man1/broker-acl.1", "man1/broker-ctl.1", "man1/broker-store.1", "man5/broker.yaml.5",
+PROGRAMS = ("broker", "broker-passwd", "broker-acl", "broker-ctl", "broker-store", "broker-pki")
+MANUAL = ("man1/broker-passwd.1", "man1/broker-acl.1", "man1/broker-ctl.1", "man1/broker-store.1", "man1/broker-pki.1", "man5/broker.yaml.5",
           "man5/acl.yaml.5", "man8/broker.8")
 DOCUMENTS = ("broker.yaml.example", "acl.yaml.example", "README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE",
              "acl/home-assistant.yaml", "acl/hemtjanst.yaml", "acl/bridge.yaml")
@@ -64,10 +64,8 @@ def test_the_example_is_valid(root):
     os.mkdir("etc", 0o700)
     os.chdir("etc")
     os.mkdir("run", 0o700)
-    pki = installed(root, "share/vakt/pki")
-    run(pki, "ca", "ca", "Installed")
-    for key in ("ec", "rsa"):
-        run(pki, "leaf", "ca", f"server-{key}", "server", key, "localhost", "DNS:localhost")
+    run(program["broker-pki"], "init")
+    run(program["broker-pki"], "server", "localhost")
     example = without_port((documents / "broker.yaml.example").read_text(encoding="utf-8"))
     for name, text in (("broker.yaml", example), ("acl.yaml", (documents / "acl.yaml.example").read_text(encoding="utf-8"))):
         Path(name).write_text(text, encoding="utf-8")

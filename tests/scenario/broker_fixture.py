@@ -58,7 +58,7 @@ class Pki:
             self.run("leaf", "ca", f"server-{key}", "server", key, "localhost", "DNS:localhost", "IP:127.0.0.1")
 
     def run(self, *arguments):
-        subprocess.run([str(ROOT / "tools/pki"), *arguments], cwd=self.directory, check=True, stdin=subprocess.DEVNULL)
+        subprocess.run([str(ROOT / "tests/support/certificates"), *arguments], cwd=self.directory, check=True, stdin=subprocess.DEVNULL)
 
     def path(self, name):
         return self.directory / name

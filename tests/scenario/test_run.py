@@ -27,7 +27,8 @@ def made(tmp_path_factory):
 
 
 def snapshot(directory):
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in directory.iterdir() if path.is_file()}
+    return {str(path.relative_to(directory)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in directory.rglob("*") if path.is_file() and "store" not in path.parts}
 
 
 def openssl(*arguments, cwd):
@@ -36,15 +37,16 @@ def openssl(*arguments, cwd):
 
 def test_what_is_there(made):
     directory, _ = made
-    for secret in ("password", "users.passwd", "ca.key", "server-ec.key", "server-rsa.key"):
+    for secret in ("password", "users.passwd", "pki/server-ca.key", "pki/client-ca.key", "pki/issued/server-ec.key",
+                   "pki/issued/server-rsa.key"):
         assert stat.S_IMODE((directory / secret).stat().st_mode) == 0o600
     host = socket.gethostname()
     for key, kind in (("ec", "NIST CURVE: P-256"), ("rsa", "(2048 bit)")):
-        text = openssl("x509", "-in", f"server-{key}.crt", "-noout", "-text", cwd=directory)
+        text = openssl("x509", "-in", f"pki/issued/server-{key}.crt", "-noout", "-text", cwd=directory)
         for piece in (kind, "TLS Web Server Authentication", "DNS:localhost", f"DNS:{host.split('.')[0]}.local",
-                      "IP Address:127.0.0.1", "IP Address:0:0:0:0:0:0:0:1", "sha256With"):
+                      "IP Address:127.0.0.1", "IP Address:0:0:0:0:0:0:0:1", "ecdsa-with-SHA256"):
             assert piece in text
-        openssl("verify", "-CAfile", "ca.crt", f"server-{key}.crt", cwd=directory)
+        openssl("verify", "-x509_strict", "-CAfile", "pki/server-ca.crt", f"pki/issued/server-{key}.crt", cwd=directory)
 
 
 def test_the_second_run_changes_nothing(made):
@@ -79,18 +81,69 @@ def test_its_lines_work(made):
         broker.kill()
 
 
+def broker_pki(directory, *words):
+    subprocess.run([str(ROOT / "build/tools/broker-pki"), "-d", "pki", *words], cwd=directory, check=True,
+                   capture_output=True)
+
+
 def test_renewal_keeps_keys_and_ca(made):
     directory, _ = made
     before = snapshot(directory)
-    subprocess.run([str(ROOT / "tools/pki"), "leaf", "ca", "server-ec", "server", "ec", "x", "days=20",
-                    "DNS:localhost"], cwd=directory, check=True)
-    done = run(directory, "--no-start")
-    assert "issuing server-ec.crt" in done.stdout and "issuing server-rsa.crt" not in done.stdout
-    (directory / "server.names").write_text("DNS:localhost\nIP:198.51.100.9\n")
-    done = run(directory, "--no-start")
-    assert "issuing server-ec.crt" in done.stdout and "issuing server-rsa.crt" in done.stdout
+    for words in (["renew", "server-ec", "--days", "20"], ["server", "lamp.house"]):
+        broker_pki(directory, *words)
+        done = run(directory, "--no-start")
+        assert "issuing the broker's certificates" in done.stdout
     changed = {name for name, digest in snapshot(directory).items() if before.get(name) != digest}
-    assert changed == {"server-ec.crt", "server-rsa.crt"}
+    assert changed == {"pki/index", "pki/issued/server-ec.crt", "pki/issued/server-rsa.crt"}
+
+
+def test_a_client_certificate_logs_in(made):
+    """The user exists; his certificate is the one command that is needed."""
+    directory, port = made
+    broker_pki(directory, "client", "house")
+    broker = LineProcess([str(ROOT / "tools/run"), "--directory", str(directory)], cwd=directory.parent)
+    try:
+        broker.wait_line("event=ready", timeout_s=60)
+        subprocess.run(["mosquitto_pub", "-h", "localhost", "-p", str(port), "--cafile", "pki/server-ca.crt", "--cert",
+                        "pki/issued/client-house.crt", "--key", "pki/issued/client-house.key", "-t", "home/lamp/on", "-m",
+                        "1", "-q", "1"], cwd=directory, check=True)
+        assert "user=house" in broker.wait_line("event=client-connected")
+        broker.signal(signal.SIGTERM)
+        assert broker.wait() == 0
+    finally:
+        broker.kill()
+
+
+def test_a_directory_of_an_earlier_version_goes_on(tmp_path):
+    """Certificates beside broker.yaml, of one CA: devices that have ca.crt notice nothing."""
+    directory, port = tmp_path / "dev", free_port()
+    directory.mkdir(mode=0o700)
+    script = str(ROOT / "tests/support/certificates")
+    subprocess.run([script, "ca", "ca", "Vakt development CA"], cwd=directory, check=True)
+    for key in ("ec", "rsa"):
+        subprocess.run([script, "leaf", "ca", f"server-{key}", "server", key, "x", "days=20", "DNS:localhost"],
+                       cwd=directory, check=True)
+    (directory / "server.names").write_text("DNS:localhost\n")
+    (directory / "broker.yaml").write_text(f"""listeners: [{{ bind: "127.0.0.1:{port}" }}]
+tls:
+  certificates:
+    - {{ certificate: server-ec.crt, key: server-ec.key }}
+    - {{ certificate: server-rsa.crt, key: server-rsa.key }}
+authentication: {{ password_file: users.passwd }}
+authorization: {{ acl_file: acl.yaml }}
+""")
+    before = {name: (directory / name).read_text() for name in ("ca.crt", "ca.key", "server-ec.key", "broker.yaml")}
+    broker = LineProcess([str(ROOT / "tools/run"), "--directory", str(directory)], cwd=tmp_path)
+    try:
+        broker.wait_line("event=ready", timeout_s=60)
+        say = next(line for line in broker.lines if "mosquitto_pub" in line and "cat dev/password" in line)
+        assert subprocess.run(["bash", "-c", say], cwd=tmp_path, check=False).returncode == 0
+        broker.signal(signal.SIGTERM)
+        assert broker.wait() == 0
+    finally:
+        broker.kill()
+    assert {name: (directory / name).read_text() for name in before} == before
+    assert openssl("x509", "-in", "server-ec.crt", "-noout", "-checkend", str(400 * 86400), cwd=directory)
 
 
 def test_your_own_changes_stay(made):
@@ -113,13 +166,13 @@ def test_nothing_is_written_through_a_link(tmp_path):
     directory, precious = tmp_path / "dev", tmp_path / "precious"
     directory.mkdir(mode=0o700)
     precious.write_text("mine")
-    for name in (".new", "broker.yaml", "acl.yaml", "password", "server.names"):
-        (directory / name).symlink_to(precious if name in (".new", "server.names") else tmp_path / f"{name}-elsewhere")
+    for name in (".new", "broker.yaml", "acl.yaml", "password"):
+        (directory / name).symlink_to(precious if name == ".new" else tmp_path / f"{name}-elsewhere")
     done = run(directory, "--port", str(free_port()), "--no-start")
     assert done.returncode == 0, done.stdout + done.stderr
     assert precious.read_text() == "mine" and not list(tmp_path.glob("*-elsewhere"))
     made_here = {path.name for path in directory.iterdir() if path.is_file() and not path.is_symlink()}
-    assert {"broker.yaml", "acl.yaml", "password", "server.names"} <= made_here
+    assert {"broker.yaml", "acl.yaml", "password"} <= made_here
 
 
 def test_a_directory_that_others_can_write_is_refused(tmp_path):

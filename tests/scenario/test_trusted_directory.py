@@ -1,4 +1,4 @@
-"""Where tools/run and tools/pki put keys: never in a directory in which others can create files or links
+"""Where tools/run and tests/support/certificates put keys: never in a directory in which others can create files or links
 (tools/trusted-directory)."""
 
 import os
@@ -51,7 +51,7 @@ def test_refused(tmp_path, fault):
     done = trusted(directory)
     assert done.returncode == 1 and said in done.stderr and "or use another directory" in done.stderr, done.stderr
     # An existing key would be taken for one's own.
-    made = subprocess.run([str(ROOT / "tools/pki"), "ca", str(directory / "ca"), "CA"], capture_output=True, text=True,
+    made = subprocess.run([str(ROOT / "tests/support/certificates"), "ca", str(directory / "ca"), "CA"], capture_output=True, text=True,
                           check=False)
     assert made.returncode == 1 and said in made.stderr and not list(directory.iterdir())
 
