@@ -213,6 +213,7 @@ void environment_reload_users(struct environment *t, const struct step *s)
 		environment_settle(t);
 	reload(t, &rules);
 	reauthorize(t, &before);
+	model_begin_users(&t->model, &before);
 	environment_settle(t);
 	model_users(&t->model, &before);
 }

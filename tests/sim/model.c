@@ -158,10 +158,18 @@ static bool rules_allow_writer(const struct rules *rules, const struct pub *pub)
 	unsigned user = pub->actor->user;
 
 	if (user != USER_ANONYMOUS &&
-	    (!rules_let_in(rules, user) || rules->entry[user] != pub->entry))
+	    (!rules_let_in(rules, user) || rules->entry[user] != rules->merged[user][pub->entry]))
 		return false;
 	return rules_allow(rules, user, MAY_PUBLISH, pub->topic) ||
 	       rules_allow(rules, user, MAY_WILL, pub->topic);
+}
+
+/* What came after an entry that came back belongs to that one, unless that one had nothing any
+ * more: then it was forgotten, and is a new one. */
+static bool may_be_set_aside(const struct rules *rules, const struct pub *pub)
+{
+	return pub->actor->user != USER_ANONYMOUS &&
+	       rules->merged[pub->actor->user][pub->entry] != pub->entry;
 }
 
 enum certainty model_writer_may(const struct model *m, uint64_t since, const struct pub *pub)
@@ -169,10 +177,11 @@ enum certainty model_writer_may(const struct model *m, uint64_t since, const str
 	bool any = false, all = true;
 
 	for (unsigned i = oldest_since(m, since); i < m->policy_count; i++) {
-		bool allowed = rules_allow_writer(&m->policies[i].rules, pub);
+		const struct rules *rules = &m->policies[i].rules;
+		bool allowed = rules_allow_writer(rules, pub);
 
 		any |= allowed;
-		all &= allowed;
+		all &= allowed && !may_be_set_aside(rules, pub);
 	}
 	return both(any, all);
 }

@@ -108,6 +108,7 @@ struct actor {
 	char name[24]; /* anna/c0 */
 	unsigned index, user;
 	uint8_t entry; /* of the user, at the last connect */
+	uint8_t aside; /* the newest entry whose session may be set aside, and 1; 0: none */
 	enum link link;
 	bool must_close; /* the broker must end this connection */
 	bool leaving;    /* one of our connections ends; no new one before the next quiet point */
@@ -259,6 +260,8 @@ void model_expiry(struct actor *p, uint32_t expiry_s); /* sent with DISCONNECT *
 void model_time(struct model *m);
 /* The same, and the broker has not run meanwhile: what is due may wait a little. */
 void model_pause(struct model *m);
+/* Other users will be in force soon: sessions of users whose names others have then get nothing. */
+void model_begin_users(struct model *m, const struct rules *before);
 /* Other users are in force at a quiet point: sessions of removed users. */
 void model_users(struct model *m, const struct rules *before);
 uint64_t model_next_due(const struct model *m);

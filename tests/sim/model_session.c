@@ -523,16 +523,22 @@ static void orphan_will(struct actor *p, uint64_t end_ms)
 	doubt(&p->pending_will, model_now(p->model));
 }
 
-/* Another user has the name: the session goes on without a client, for at most a day. */
+static void departs(struct model *m, uint64_t until_ms)
+{
+	if (m->departed_ms < until_ms)
+		m->departed_ms = until_ms;
+}
+
+/* Another user has the name: the session goes on without a client. */
 static void release_owner(struct actor *p)
 {
 	struct model *m = p->model;
-	uint64_t removed_ms = p->removed_ms == NEVER ? model_now(m) : p->removed_ms;
-
 	COVER(m, NAMESAKE);
-	if (m->departed_ms < removed_ms + REMOVED_MS)
-		m->departed_ms = removed_ms + REMOVED_MS;
-	orphan_will(p, sooner(p->ends_ms, removed_ms + REMOVED_MS));
+	p->aside = (uint8_t)(p->entry + 1);
+	/* Set aside it gets nothing; but where nobody had the name it was removed. */
+	if (p->removed_ms != NEVER || model_rules(m)->removed[p->user])
+		departs(m, model_now(m) + REMOVED_MS);
+	orphan_will(p, p->ends_ms);
 	subs_end(p, true);
 	subs_bury(p);
 	model_forget_owed(p, false);
@@ -540,11 +546,41 @@ static void release_owner(struct actor *p)
 	p->may_end_ms = p->ends_ms = p->removed_ms = NEVER;
 }
 
+/* The session that was set aside may be there again, or the one that came after it in its place. It
+ * is not known which: the next CONNECT is a clean start. */
+static void bring_back(struct actor *p)
+{
+	struct model *m = p->model;
+	bool may_exist = p->exists != NO || p->aside > model_rules(m)->entry[p->user];
+
+	release_owner(p);
+	if (!may_exist)
+		return;
+	COVER(m, BROUGHT_BACK);
+	p->exists = UNKNOWN;
+	p->wants_clean = true;
+	departs(m, model_now(m) + (uint64_t)EXPIRY_MAX_S * 1000);
+}
+
+/* Where nobody has the name any more, what was set aside goes on as that of a removed user. */
+static void check_aside(struct actor *p)
+{
+	struct model *m = p->model;
+
+	if (p->aside > 0 && p->user != USER_ANONYMOUS && model_rules(m)->removed[p->user])
+		departs(m, model_now(m) + REMOVED_MS);
+}
+
 static void check_user(struct actor *p, const struct rules *before)
 {
 	const struct rules *now = model_rules(p->model);
 
-	if (rules_is_namesake(before, now, p->user))
+	check_aside(p);
+	if (rules_is_back(before, now, p->user))
+		bring_back(p);
+	else if (p->exists == NO)
+		return;
+	else if (rules_is_namesake(before, now, p->user))
 		release_owner(p);
 	else if (!now->removed[p->user])
 		p->removed_ms = NEVER;
@@ -554,13 +590,32 @@ static void check_user(struct actor *p, const struct rules *before)
 		COVER(p->model, REMOVED);
 }
 
+void model_begin_users(struct model *m, const struct rules *before)
+{
+	const struct rules *after = model_rules(m);
+
+	m->tick++;
+	for (unsigned i = 0; i < m->actors_count; i++) {
+		struct actor *p = &m->actors[i];
+
+		check_aside(p);
+		if (!rules_is_namesake(before, after, p->user))
+			continue;
+		subs_end(p, true);
+		if (!rules_is_back(before, after, p->user))
+			continue;
+		orphan_will(p, p->ends_ms); /* its session may end: there may be an older one */
+		departs(m, model_now(m) + (uint64_t)EXPIRY_MAX_S * 1000);
+	}
+}
+
 void model_users(struct model *m, const struct rules *before)
 {
 	m->tick++;
 	for (unsigned i = 0; i < m->actors_count; i++) {
 		struct actor *p = &m->actors[i];
 
-		if (p->user != USER_ANONYMOUS && p->exists != NO)
+		if (p->user != USER_ANONYMOUS)
 			check_user(p, before);
 	}
 }

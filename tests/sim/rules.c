@@ -10,6 +10,26 @@
 const char *const user_names[USERS] = {"anna", "bert", "carl", "dora", "anonymous"};
 const char *const root_names[ROOTS] = {"a", "b", "r", "s", "desired"};
 
+static void make_entry(struct rules *rules, unsigned user)
+{
+	if (rules->newest[user] + 1 == ENTRIES_MAX)
+		return;
+	rules->entry[user] = ++rules->newest[user];
+	rules->merged[user][rules->entry[user]] = rules->entry[user];
+}
+
+/* One of those that may: what came after it is merged into it. */
+static void bring_back(struct rules *rules, uint64_t *chance, unsigned user)
+{
+	unsigned oldest = rules->oldest[user];
+	uint8_t back =
+	    rules->merged[user][oldest + chance_below(chance, rules->entry[user] - oldest)];
+
+	rules->entry[user] = back;
+	for (unsigned i = back; i <= rules->newest[user]; i++)
+		rules->merged[user][i] = back;
+}
+
 /* Removed; created again; or in between another user was given the name. */
 static void draw_entry(struct rules *rules, uint64_t *chance, unsigned user)
 {
@@ -17,7 +37,11 @@ static void draw_entry(struct rules *rules, uint64_t *chance, unsigned user)
 
 	rules->removed[user] = chance_below(chance, was_removed ? 2 : 8) == 0;
 	if (chance_below(chance, was_removed ? 3 : 24) == 0)
-		rules->entry[user]++;
+		make_entry(rules, user);
+	else if (rules->entry[user] > rules->oldest[user] && chance_below(chance, 4) == 0)
+		bring_back(rules, chance, user);
+	if (rules->removed[user])
+		rules->oldest[user] = rules->newest[user] = rules->entry[user];
 }
 
 void rules_draw(struct rules *rules, uint64_t seed, bool actors)
@@ -82,6 +106,11 @@ bool rules_let_in(const struct rules *rules, unsigned user)
 	if (user == USER_ANONYMOUS)
 		return !rules->no_anonymous;
 	return !rules->locked[user] && !rules->removed[user];
+}
+
+bool rules_is_back(const struct rules *before, const struct rules *after, unsigned user)
+{
+	return user != USER_ANONYMOUS && after->entry[user] < before->entry[user];
 }
 
 bool rules_is_namesake(const struct rules *before, const struct rules *after, unsigned user)

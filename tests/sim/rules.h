@@ -10,6 +10,7 @@
 
 enum { USER_ANNA, USER_BERT, USER_CARL, USER_DORA, USER_ANONYMOUS, USERS };
 enum { ROOT_A, ROOT_B, ROOT_R, ROOT_S, ROOT_DESIRED, ROOTS };
+#define ENTRIES_MAX 200
 enum { MAY_PUBLISH, MAY_WILL, MAY_SUBSCRIBE, MAY_RECEIVE, MAYS };
 
 struct rules {
@@ -18,7 +19,11 @@ struct rules {
 	bool no_anonymous;
 	bool locked[USER_ANONYMOUS];
 	bool removed[USER_ANONYMOUS];
-	uint8_t entry[USER_ANONYMOUS];    /* which one: a user of the same name is another */
+	uint8_t entry[USER_ANONYMOUS];  /* which one: a user of the same name is another */
+	uint8_t newest[USER_ANONYMOUS]; /* that there was so far */
+	uint8_t oldest[USER_ANONYMOUS]; /* that may come back: the name was always there since */
+	/* What belongs to each entry belongs to this one: it came back. */
+	uint8_t merged[USER_ANONYMOUS][ENTRIES_MAX];
 	uint8_t password[USER_ANONYMOUS]; /* which one */
 };
 
@@ -36,6 +41,8 @@ bool rules_allow(const struct rules *rules, unsigned user, unsigned may, const c
 bool rules_allow_filter(const struct rules *rules, unsigned user, const char *filter);
 /* Could he log in? */
 bool rules_let_in(const struct rules *rules, unsigned user);
+/* Did an older one of the same name come back? */
+bool rules_is_back(const struct rules *before, const struct rules *after, unsigned user);
 /* Is it another user now? */
 bool rules_is_namesake(const struct rules *before, const struct rules *after, unsigned user);
 /* May a client that logged in under `before` stay? */

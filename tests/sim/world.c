@@ -32,6 +32,7 @@
 #include "server/config_load.h"
 #include "server/expire_retained.h"
 #include "server/restore.h"
+#include "server/set_aside.h"
 #include "server/stop.h"
 #include "server/workers.h"
 #include "session/session.h"
@@ -194,13 +195,26 @@ void world_prepare(struct world *w, const struct world_settings *texts)
 	w->next_snapshot = make_snapshot(texts, w->newest);
 }
 
+static void on_applied(void *arg)
+{
+	struct world *w = arg;
+
+	set_aside_finish(w->server, &w->main_executor);
+	w->applied(w->applied_arg);
+}
+
 void world_reload(struct world *w, const struct world_settings *texts, config_apply_done_fn *done,
                   void *arg)
 {
 	struct config_snapshot *snapshot = make_snapshot(texts, w->newest);
 	struct config_sockets none = {.workers = w->workers};
 
-	config_apply_start(w->server, &w->main_executor, snapshot, &none, done, arg);
+	w->applied = done;
+	w->applied_arg = arg;
+	executor_enter(&w->main_executor);
+	set_aside_begin(w->server, &w->main_executor, snapshot);
+	executor_leave();
+	config_apply_start(w->server, &w->main_executor, snapshot, &none, on_applied, w);
 	config_snapshot_unref(&w->newest);
 	w->newest = snapshot;
 }

@@ -54,7 +54,9 @@ struct world {
 	    reading; /* a bit per worker whose turn takes long: it reads, and its end never comes */
 	bool wires_stay; /* a test holds wires of its own: none is freed before the end */
 	struct config_snapshot *newest; /* policy of all */
-	uint64_t turns;                 /* number of steps so far */
+	config_apply_done_fn *applied;  /* of the reload under way */
+	void *applied_arg;
+	uint64_t turns; /* number of steps so far */
 	struct executor main_executor;
 	struct stop *stop;
 	struct client *clients; /* utlist LL */
