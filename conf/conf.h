@@ -154,6 +154,7 @@ struct conf {
 	uint64_t persistence_max_bytes; /* 0: no limit of ours */
 	enum log_level log_level;
 	bool log_json;
+	char *log_trace; /* NULL: all */
 	char *log_audit;
 	char *control_socket;
 };

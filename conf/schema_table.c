@@ -246,6 +246,10 @@ static const struct schema_key log_keys[] = {
      WORDS(level_words), .help = "The least important events that are logged."},
     {"format", SCHEMA_ENUM, 0, AT(struct conf, log_json), .default_text = "text",
      WORDS(format_words), .help = "key=value pairs (logfmt), or JSON; one line for each event."},
+    {"trace", SCHEMA_STRING, 0, AT(struct conf, log_trace),
+     .help =
+         "A client id or a user name. With level: debug, packets and decisions of its clients are "
+         "logged, and not of all."},
     {"audit", SCHEMA_PATH, KEY_RESTART, AT(struct conf, log_audit),
      .help = "A file for the events that matter to security, whatever the level is. SIGUSR1 "
              "reopens it after rotation."},

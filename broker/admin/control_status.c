@@ -21,6 +21,9 @@ static uint64_t memory_bytes(void)
 	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+/* broker-ctl parses the answer: the figures, and what stands between them. */
+_Static_assert(STATS_FIGURES + 16 <= JSON_MEMBERS_MAX, "an answer has too many members");
+
 static void put_figures(struct buf *out, const struct stats *t, bool of_store)
 {
 	for (size_t i = 0; i < STATS_FIGURES; i++) {

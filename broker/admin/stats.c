@@ -53,6 +53,7 @@ void stats_take(struct shared *shared, struct stats *out)
 	out->retained_system = counts.of_broker;
 	out->retained_system_bytes = counts.bytes_of_broker;
 	out->queued_bytes = out->queued_memory_bytes + out->queued_disk_bytes;
+	out->retained_expired = counts.expired;
 	out->stored = out->queued + out->retained;
 	out->stored_bytes = out->queued_bytes + out->retained_bytes;
 	out->log_dropped = log_dropped();

@@ -31,7 +31,7 @@ struct json_member {
 	uint64_t number;   /* JSON_BOOL: 0 or 1 */
 };
 
-#define JSON_MEMBERS_MAX 64
+#define JSON_MEMBERS_MAX 96
 
 struct json_object {
 	struct json_member members[JSON_MEMBERS_MAX];

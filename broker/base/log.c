@@ -45,8 +45,11 @@ static struct log_output audit = LOG_OUTPUT_INITIALIZER("audit", -1, put_dropped
 static char *audit_path; /* main's */
 static atomic_bool audit_on;
 
+atomic_bool log_debug;
+
 void log_set_level(enum log_level level)
 {
+	atomic_store_explicit(&log_debug, level >= LOG_LEVEL_DEBUG, memory_order_relaxed);
 	atomic_store_explicit(&level_in_force, (int)level, memory_order_relaxed);
 }
 

@@ -5,6 +5,7 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -93,6 +94,12 @@ enum log_field_count {
 	} while (0)
 
 bool log_wants(enum event e);
+/* Is the level debug? For what is not even to be computed otherwise. */
+extern atomic_bool log_debug;
+static inline bool log_is_debug(void)
+{
+	return atomic_load_explicit(&log_debug, memory_order_relaxed);
+}
 /* For the macros above. `fields`: struct log_ID of this event. */
 void log_event(enum event e, const void *fields);
 

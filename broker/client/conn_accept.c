@@ -14,6 +14,7 @@
 #include "client/yield.h"
 #include "net/listener.h"
 #include "session/link_output.h"
+#include "session/trace.h"
 #include "worker/shared.h"
 
 #define CROWD_FRESH_MS 500
@@ -76,11 +77,38 @@ static bool is_admitted(struct worker *w, struct stream *stream, const struct co
 	return false;
 }
 
+static void trace_accepted(const struct conn *c)
+{
+	char peer[STREAM_PEER_TEXT];
+
+	if (!trace_wants(c->link.worker, SLICE_EMPTY, SLICE_EMPTY))
+		return;
+	stream_peer_text(c->link.stream, peer, sizeof(peer));
+	LOG(CONNECTION_ACCEPTED, .peer = peer, .listener = conn_listener_name(c));
+}
+
+static void trace_tls(const struct conn *c)
+{
+	char peer[STREAM_PEER_TEXT];
+	struct buf certificate = {0};
+
+	if (!trace_wants(c->link.worker, SLICE_EMPTY, SLICE_EMPTY))
+		return;
+	stream_peer_text(c->link.stream, peer, sizeof(peer));
+	stream_certificate_subject(c->link.stream, &certificate);
+	LOG(TLS_ESTABLISHED, .peer = peer, .listener = conn_listener_name(c),
+	    .tls = stream_tls_version(c->link.stream), .sni = stream_server_name(c->link.stream),
+	    .certificate = buf_slice(&certificate));
+	buf_fini(&certificate);
+}
+
 /* Progress counts for the places before CONNACK. */
 static void on_stage(void *arg, enum stream_stage stage)
 {
 	struct conn *c = arg;
 
+	if (trace_is_on() && stage == STREAM_STAGE_DONE)
+		trace_tls(c);
 	half_open_progress(&c->half_open,
 	                   stage == STREAM_STAGE_HELLO ? HALF_OPEN_HELLO : HALF_OPEN_HANDSHAKE);
 }
@@ -125,6 +153,8 @@ void conn_accept(struct worker *w, struct stream *stream)
 	c->accepted_ms = w->executor.now_ms;
 	c->deadline_ms = c->accepted_ms + l->limits.connect_timeout_ms;
 	timer_arm(&w->executor.timers, &c->timer, c->deadline_ms);
+	if (trace_is_on())
+		trace_accepted(c);
 	stream_attach(stream, w->loop, &events, c);
 }
 

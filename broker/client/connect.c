@@ -9,7 +9,31 @@
 #include "client/connect_refuse.h"
 #include "client/waiting_connect.h"
 #include "proto/packet_connect.h"
+#include "session/trace.h"
 #include "worker/shared.h"
+
+static void trace_moved(const struct conn *c, const struct connect *packet, const struct worker *to)
+{
+	char peer[STREAM_PEER_TEXT];
+
+	if (!trace_wants(c->link.worker, packet->client_id, packet->user_name))
+		return;
+	stream_peer_text(c->link.stream, peer, sizeof(peer));
+	LOG(CONNECTION_MOVED, .client_id = packet->client_id, .peer = peer,
+	    .worker = to->executor.index);
+}
+
+static void trace_connect(const struct conn *c, const struct connect *packet, size_t size_bytes)
+{
+	char peer[STREAM_PEER_TEXT];
+
+	if (!trace_wants(c->link.worker, packet->client_id, packet->user_name))
+		return;
+	stream_peer_text(c->link.stream, peer, sizeof(peer));
+	LOG(CONNECT_RECEIVED, .client_id = packet->client_id, .user = packet->user_name,
+	    .peer = peer, .level = packet->level, .clean_start = packet->clean_start,
+	    .keep_alive_s = packet->keep_alive_s, .will = packet->will.topic, .size = size_bytes);
+}
 
 static bool moves_to_owner(struct conn *c, const struct frame *f)
 {
@@ -21,6 +45,8 @@ static bool moves_to_owner(struct conn *c, const struct frame *f)
 	executor = shared_owner_of(c->link.worker->shared, packet.client_id);
 	if (executor == c->link.worker)
 		return false;
+	if (trace_is_on())
+		trace_moved(c, &packet, executor);
 	conn_move(c, executor);
 	return true;
 }
@@ -54,6 +80,8 @@ struct fault connect_handle(struct conn *c, const struct frame *f)
 	                       client_link_check_properties(&c->link, &packet.will.properties)) ||
 	    !fault_is_none(fault = check_user_name(c, &packet)))
 		return fault;
+	if (trace_is_on())
+		trace_connect(c, &packet, f->size_bytes);
 	if (connect_refuse_elsewhere(c, &packet)) {
 		waiting_connect_drop(c);
 		return FAULT_NONE;

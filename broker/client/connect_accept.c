@@ -15,9 +15,11 @@
 #include "client/keep_alive.h"
 #include "proto/packet_connack.h"
 #include "proto/packet_connect.h"
+#include "session/disk_queue.h"
 #include "session/pending_ack.h"
 #include "session/session_deliver.h"
 #include "session/session_lifecycle.h"
+#include "session/trace.h"
 #include "session/will.h"
 #include "worker/shared.h"
 
@@ -139,6 +141,14 @@ static size_t assign_client_id(struct worker *w, char out[48])
 	return (size_t)n;
 }
 
+static void trace_attached(const struct session *s, bool present)
+{
+	if (trace_wants_session(s))
+		LOG(SESSION_ATTACHED, .client_id = session_client_id(s), .user = session_user(s),
+		    .session_present = present, .subscriptions = s->subscriptions.count,
+		    .queued = s->waiting.count + disk_queue_count(s), .in_flight = s->sent.count);
+}
+
 static void on_session(struct conn *c, const struct connect *packet, bool present,
                        struct slice auth_data)
 {
@@ -150,6 +160,8 @@ static void on_session(struct conn *c, const struct connect *packet, bool presen
 		             ? packet->will.properties.will_delay_s
 		             : 0);
 	go_live(c);
+	if (trace_is_on())
+		trace_attached(s, present);
 	log_connected(c, packet, present);
 	send_connack(c, packet, present,
 	             packet->client_id.len == 0 ? session_client_id(s) : SLICE_EMPTY, auth_data);

@@ -14,6 +14,7 @@
 #include "client/waiting_connect.h"
 #include "proto/packet_connect.h"
 #include "session/session.h"
+#include "session/trace.h"
 #include "worker/shared.h"
 
 /* A login under way. It outlives its connection until the answer arrives. */
@@ -23,6 +24,7 @@ struct login_wait {
 	struct worker *worker;
 	struct timer timer; /* until a failure may be reported */
 	const char *refused_why;
+	uint64_t since_ms;
 	bool answered;
 };
 
@@ -71,6 +73,29 @@ static bool has_session(struct conn *c, const struct connect *packet)
 	return found;
 }
 
+static void trace_started(const struct conn *c, const struct connect *packet)
+{
+	char peer[STREAM_PEER_TEXT];
+
+	if (!trace_wants(c->link.worker, packet->client_id, packet->user_name))
+		return;
+	stream_peer_text(c->link.stream, peer, sizeof(peer));
+	LOG(LOGIN_STARTED, .client_id = packet->client_id, .user = packet->user_name, .peer = peer);
+}
+
+static void trace_decided(const struct conn *c, const struct connect *packet, const char *cause,
+                          uint64_t since_ms)
+{
+	char peer[STREAM_PEER_TEXT];
+
+	if (!trace_wants(c->link.worker, packet->client_id, packet->user_name))
+		return;
+	stream_peer_text(c->link.stream, peer, sizeof(peer));
+	LOG(LOGIN_DECIDED, .client_id = packet->client_id, .user = packet->user_name, .peer = peer,
+	    .accepted = cause == NULL, .cause = slice_of_str(cause),
+	    .ms = c->link.worker->executor.now_ms - since_ms);
+}
+
 void connect_login_start(struct conn *c, const struct connect *packet)
 {
 	struct worker *w = c->link.worker;
@@ -85,6 +110,7 @@ void connect_login_start(struct conn *c, const struct connect *packet)
 	REQUIRE(c->state == CONN_NEW && c->attempt == NULL);
 	wait->conn = c;
 	wait->worker = w;
+	wait->since_ms = w->executor.now_ms;
 	wait->timer.fire = on_refuse_time;
 	wait->request.done = on_login_answer;
 	wait->request.executor = &w->executor;
@@ -98,6 +124,8 @@ void connect_login_start(struct conn *c, const struct connect *packet)
 	login_input_fill(c, packet, &name, &login);
 	/* mutant: sessions_go_first */
 	login.has_session = has_session(c, packet);
+	if (trace_is_on())
+		trace_started(c, packet);
 	if (login_request_start(&wait->request, &login, w->shared->authenticator))
 		on_login_answer(&wait->request);
 	buf_fini(&name);
@@ -113,6 +141,7 @@ static void end_wait(struct login_wait *wait)
 	struct conn *c = wait->conn;
 	enum login_verdict verdict = wait->request.verdict;
 	const char *why = wait->request.why;
+	uint64_t since_ms = wait->since_ms;
 	struct connect packet UNINITIALIZED;
 
 	REQUIRE(c != NULL && c->login == wait && c->state == CONN_AUTHENTICATING);
@@ -131,6 +160,8 @@ static void end_wait(struct login_wait *wait)
 	/* mutant: checked_when_the_hash_is_there */
 	if (client_link_is_admitted(&c->link)) {
 		waiting_connect_decode(c, &packet);
+		if (trace_is_on())
+			trace_decided(c, &packet, verdict == LOGIN_ACCEPTED ? NULL : why, since_ms);
 		if (verdict == LOGIN_ACCEPTED)
 			connect_accept(c, &packet, SLICE_EMPTY);
 		else

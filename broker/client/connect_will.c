@@ -6,6 +6,7 @@
 #include "proto/topic.h"
 #include "routing/publish.h"
 #include "session/session.h"
+#include "session/trace.h"
 #include "worker/publish_access.h"
 #include "worker/shared.h"
 
@@ -88,8 +89,11 @@ bool connect_will_is_admitted(struct conn *c, const struct connect *packet,
 		return false;
 	}
 	verdict = publish_access_check(c->link.worker, subject, c->identity->key, &request);
-	if (verdict.allowed)
+	if (verdict.allowed) {
+		if (trace_is_on())
+			trace_allowed_will(c->link.worker, packet, &verdict);
 		return true;
+	}
 	refuse_will(c, packet, &verdict);
 	return false;
 }

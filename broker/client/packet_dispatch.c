@@ -28,6 +28,7 @@
 #include "session/session_lifecycle.h"
 #include "session/subscribe.h"
 #include "session/subscribe_request.h"
+#include "session/trace.h"
 
 typedef struct fault frame_handler(struct client_link *link, const struct frame *f);
 
@@ -108,6 +109,8 @@ static bool handle_packet(struct conn *c, const struct frame *f, uint64_t receiv
 	w->output->received_ms = received_ms;
 	w->work++;
 	count(&w->counters.packets_received);
+	if (trace_is_on() && c->link.request == NULL)
+		trace_received(&c->link, f);
 	if (handler == NULL) {
 		fault = fault_of(REASON_PROTOCOL_ERROR, "a client must not send this packet type");
 	} else if (f->padded && c->link.version == MQTT_5_0) { /* [MQTT5-1.5.5-1] */

@@ -1,6 +1,8 @@
 /* A small table: the session whose last takeover is oldest makes place for a new one. */
 #include "client/takeovers.h"
 
+#include "base/require.h"
+
 static bool goes_on(const struct takeovers_session *s, uint64_t now_ms)
 {
 	return s->count > 0 && now_ms - s->newest_ms <= TAKEOVERS_GAP_MS;
@@ -30,6 +32,7 @@ enum takeovers_finding takeovers_note(struct takeovers *t, uint64_t hash, bool m
 	/* mutant: takeovers_in_a_row */
 	if (!goes_on(s, now_ms))
 		s->count = s->moves = 0;
+	REQUIRE(now_ms >= s->newest_ms);
 	s->newest_ms = now_ms;
 	s->count++;
 	s->moves += moves;

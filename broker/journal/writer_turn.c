@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "journal/coalescer.h"
 #include "journal/notifications.h"
 #include "journal/queue_state.h"
@@ -228,6 +229,7 @@ static void on_success(struct writer *w)
 	if (w->wrote) {
 		w->note_ms = w->now_ms + NOTE_MS;
 		count_commit(w);
+		LOG(STORE_COMMITTED, .messages = w->wrote_messages, .us = w->commit_us);
 	}
 	report(w);
 	settle_counts(w);

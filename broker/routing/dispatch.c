@@ -60,6 +60,7 @@ void dispatch_next_member(struct worker *w, struct msg *msg, const struct target
 	REQUIRE_EXECUTOR(&w->executor);
 	REQUIRE(item->group_id != 0);
 	if (msg_is_expired(msg, w->executor.now_ms)) { /* [MQTT5-3.3.2-5] */
+		count(&w->counters.messages_expired);
 		record_queue_done(w, item->session_id, item->position);
 		return;
 	}

@@ -20,6 +20,7 @@
 #include "session/pending_ack.h"
 #include "session/session_report.h"
 #include "session/topic_alias.h"
+#include "session/trace.h"
 #include "worker/memory_quota.h"
 #include "worker/publish_access.h"
 #include "worker/shared.h"
@@ -305,6 +306,8 @@ struct fault on_publish(struct client_link *link, const struct frame *f)
 		refuse_publish(link, &pub, &job.verdict);
 		return FAULT_NONE;
 	}
+	if (trace_is_on())
+		trace_allowed(link->session, ACL_PUBLISH, pub.topic, &job.verdict);
 	exceeds = waiting_exceeds(link, &pub);
 	if (exceeds != NULL) {
 		session_report_memory(link->session, "a message", exceeds);

@@ -10,6 +10,7 @@
 #include "routing/router.h"
 #include "session/pending_ack.h"
 #include "session/session_report.h"
+#include "session/trace.h"
 #include "tree/route_match.h"
 #include "worker/memory_quota.h"
 #include "worker/publish_access.h"
@@ -172,6 +173,10 @@ enum publish_outcome publish_route(struct worker *w, struct publish_job *job)
 	else if (durability_is_on(w) && has_to_wait(w, job))
 		outcome = PUBLISH_LATER;
 	route_read_end(route, w->executor.index);
+	if (trace_is_on() && outcome == PUBLISH_ROUTED)
+		trace_routed(job->session, job->msg,
+		             job->match->filter_count + job->match->target_count +
+		                 job->match->share_count);
 	if (outcome == PUBLISH_FULL)
 		session_report_retained(job->session, msg_topic(job->msg), job->full);
 	if (outcome != PUBLISH_ROUTED || job->msg->retain)

@@ -3,6 +3,7 @@
 
 #include "routing/publish_route.h"
 #include "session/session_report.h"
+#include "session/trace.h"
 #include "session/will.h"
 #include "worker/publish_access.h"
 
@@ -53,6 +54,9 @@ void will_publish(struct session *s)
 		session_report_denial(s, DENIAL_WILL, msg_topic(msg), &job.verdict);
 	else
 		s->will->recorded = false; /* its end went with the message */
+	if (trace_is_on() && job.verdict.allowed && trace_wants_session(s))
+		LOG(WILL_PUBLISHED, .client_id = session_client_id(s), .user = session_user(s),
+		    .topic = msg_topic(msg));
 	msg_unref(&msg);
 	will_drop(s);
 }

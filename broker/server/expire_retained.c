@@ -8,10 +8,29 @@
 #include "worker/shared.h"
 #include "worker/worker.h"
 
+#define LOG_MS 10000
+
 struct expire_retained {
 	struct task start;
 	struct timer timer;
+	uint64_t expired; /* as it was logged */
+	uint64_t logged_ms;
 };
+
+/* Not a line for each: values may expire all the time. */
+static void report(struct expire_retained *expiry, struct worker *w)
+{
+	struct retain_counts counts;
+
+	if (w->executor.now_ms - expiry->logged_ms < LOG_MS)
+		return;
+	retain_count(w->shared->retain, &counts);
+	if (counts.expired == expiry->expired)
+		return;
+	LOG(RETAINED_EXPIRED, .expired = counts.expired - expiry->expired);
+	expiry->expired = counts.expired;
+	expiry->logged_ms = w->executor.now_ms;
+}
 
 static void on_timer(struct timer *timer, void *executor_arg)
 {
@@ -20,6 +39,7 @@ static void on_timer(struct timer *timer, void *executor_arg)
 	if (w->stopping)
 		return;
 	retain_expire(w->shared->retain, w->executor.now_ms, EXPIRE_RETAINED_NODES);
+	report(container_of(timer, struct expire_retained, timer), w);
 	executor_timer_arm(&w->executor, timer, EXPIRE_RETAINED_INTERVAL_MS);
 }
 

@@ -226,6 +226,7 @@ static void apply(struct reloader *r, struct config_snapshot *next, struct confi
 		identity_source_use(next->identities, r->shared->authenticator);
 	r->under_way = true;
 	set_aside_begin(r->shared, r->executor, next);
+	LOG(RELOAD_STEP, .step = "the configuration is sent to the workers");
 	config_apply_start(r->shared, r->executor, next, sockets, on_adopted, r);
 }
 
@@ -313,6 +314,7 @@ static bool reload_all(struct reloader *r, struct errors *errors)
 
 	if (next == NULL)
 		return false;
+	LOG(RELOAD_STEP, .step = "files are read and checked");
 	sockets = config_sockets_new(r->shared->worker_count);
 	if (!bind_new(r, r->snapshot, next, &sockets, errors) ||
 	    !permit_anew(r->snapshot, next, errors)) {

@@ -14,6 +14,7 @@
 #include "session/session_deliver.h"
 #include "session/session_journal.h"
 #include "session/session_lifecycle.h"
+#include "session/session_report.h"
 #include "session/session_user.h"
 #include "session/subscription.h"
 #include "session/will.h"
@@ -353,6 +354,8 @@ static bool is_over(const struct session *s)
 static void settle(struct session *s)
 {
 	if (is_over(s)) {
+		if (s->durable && s->expiry_s > 0)
+			session_report_expired(s);
 		session_lifecycle_end(s);
 		return;
 	}

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/array.h"
+#include "session/trace.h"
 #include "worker/memory_quota.h"
 
 #define SPARE_BUFFER_MAX ((size_t)65536)
@@ -59,6 +60,8 @@ static void write_out(struct client_link *link)
 {
 	if (link->out.len == 0)
 		return;
+	if (trace_is_on())
+		trace_sent(link, buf_slice(&link->out));
 	count_by(&link->worker->counters.bytes_sent, link->out.len);
 	stream_write(link->stream, buf_slice(&link->out));
 	buf_clear(&link->out);

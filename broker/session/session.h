@@ -201,6 +201,7 @@ struct session_table {
 	struct acl_subject *writer_subject;
 	struct origin *writer_origin;
 	uint64_t writer_generation;
+	struct log_limit message_limit, expired_limit, ended_limit; /* session_report.c */
 	/* By a session for which there was hardly memory: one at a time. */
 	bool page_asked;
 };

@@ -3,6 +3,7 @@
 
 #include "durability/durability.h"
 #include "session/session_lifecycle.h"
+#include "session/session_report.h"
 #include "session/session_upcalls.h"
 #include "worker/shared.h"
 
@@ -79,6 +80,9 @@ static struct session *take_session(struct session_attach *attach)
 	}
 	if (s != NULL && attach->clean_start) { /* [MQTT5-3.1.2-4] [MQTT3-3.1.2-6] */
 		ended_another = s->durable;
+		session_report_end(s, attach->link->version == MQTT_5_0
+		                          ? "its client connected with Clean Start"
+		                          : "its client connected with Clean Session");
 		session_lifecycle_end(s);
 		s = NULL;
 	}

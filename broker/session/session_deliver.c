@@ -21,6 +21,7 @@
 #include "session/session_journal.h"
 #include "session/session_report.h"
 #include "session/session_work.h"
+#include "session/trace.h"
 #include "worker/memory_quota.h"
 
 /* --- sending --- */
@@ -130,6 +131,8 @@ static void write_sent(struct session *s, struct inflight *o)
 	publish_encode_fill(s, o->msg, &d, o->qos, &p);
 	if (!publish_encode_fits(s, &p)) /* [MQTT5-3.1.2-25] */
 		session_report_drop(s, TOO_LARGE);
+	if (expired)
+		session_report_expired_message(s, o->msg);
 	if (expired || !publish_encode_fits(s, &p) ||
 	    !receive_permitted(s, &ctx)) { /* [MQTT5-3.3.2-5] */
 		withdraw(s, o);
@@ -223,6 +226,21 @@ static const char *queue_full(const struct session *s, const struct msg *msg)
 	return NULL;
 }
 
+/* Why it is queued; for the log. */
+static const char *why_not_sent(const struct session *s)
+{
+	if (s->link == NULL)
+		return "queued: the client is offline";
+	if (s->link->holding > 0)
+		return "queued: SUBACK or CONNACK comes first";
+	if (s->waiting.count > 0 || disk_queue_count(s) > 0 || s->next_resend != NULL)
+		return "queued: older messages come first";
+	if (!window_takes_new(s))
+		return "queued: the client has not acknowledged what is in flight (its Receive "
+		       "Maximum, or limits.queue_bytes)";
+	return "queued: the client does not read fast enough, or memory is short";
+}
+
 /* False: no space, and another member of the group may have some. [MQTT3-3.1.2-5] */
 static bool enqueue(struct session *s, struct msg *msg, const struct delivery *d, uint8_t qos)
 {
@@ -230,6 +248,8 @@ static bool enqueue(struct session *s, struct msg *msg, const struct delivery *d
 
 	if (s->ended) /* its subscriptions are not all gone yet */
 		return false;
+	if (trace_is_on())
+		trace_delivery(s, msg, why_not_sent(s));
 	full = d->paced ? NULL : queue_full(s, msg);
 	/* Nobody waits for the disk, so nobody has asked before (durability: interval). */
 	if (full == NULL && d->position != 0 && !d->stored && !d->paced)
@@ -252,6 +272,8 @@ static bool enqueue(struct session *s, struct msg *msg, const struct delivery *d
 	if (full != NULL && d->group_id != 0)
 		return false;
 	if (full != NULL) {
+		if (trace_is_on())
+			trace_delivery(s, msg, full);
 		session_report_drop(s, full);
 		record_queue_done(s->worker, s->id, d->position);
 	} else {
@@ -293,8 +315,11 @@ bool session_deliver(struct session *s, const struct delivery_context *ctx,
 		return true;
 	}
 	/* mutant: refused_gets_no_qos0 */
-	if (s->link == NULL || !client_link_is_admitted(s->link))
-		return false; /* QoS 0 is not kept for who is away */
+	if (s->link == NULL || !client_link_is_admitted(s->link)) {
+		if (trace_is_on())
+			trace_delivery(s, msg, "left out: QoS 0 is not kept for who is away");
+		return false;
+	}
 	if (s->link->holding > 0 || s->waiting.qos0_count > 0)
 		return enqueue(s, msg, d, 0); /* after those of its kind */
 	full = link_output_exceeds(s->link, msg_bytes(msg), d->paced);
@@ -305,8 +330,11 @@ bool session_deliver(struct session *s, const struct delivery_context *ctx,
 		else
 			full = TOO_LARGE;
 	}
-	if (full != NULL)
+	if (full != NULL) {
+		if (trace_is_on())
+			trace_delivery(s, msg, full);
 		session_report_drop(s, full);
+	}
 	return true;
 }
 
@@ -324,6 +352,8 @@ static void send_waiting(struct session *s, struct inflight *o)
 		send_new(s, &ctx, o);
 		return;
 	}
+	if (msg_is_expired(o->msg, s->worker->executor.now_ms))
+		session_report_expired_message(s, o->msg);
 	record_queue_done(s->worker, s->id, o->position);
 	inflight_free(o);
 }

@@ -15,9 +15,11 @@
 #include "session/pending_ack.h"
 #include "session/replay.h"
 #include "session/session_journal.h"
+#include "session/session_report.h"
 #include "session/session_upcalls.h"
 #include "session/session_work.h"
 #include "session/subscription.h"
+#include "session/trace.h"
 #include "session/will.h"
 #include "worker/shared.h"
 
@@ -109,7 +111,7 @@ static void on_expiry(struct timer *timer, void *executor_arg)
 	/* Its client may be on its way back. */
 	if (executor_postpones(&s->worker->executor, timer, s->away_since_ms))
 		return;
-	count(&s->worker->counters.sessions_expired);
+	session_report_expired(s);
 	session_lifecycle_end(s); /* [MQTT5-3.1.2-23] */
 }
 
@@ -157,13 +159,23 @@ void session_lifecycle_set_expiry(struct session *s, uint32_t expiry_s,
 	    expiry_s > limits->max_session_expiry_s ? limits->max_session_expiry_s : expiry_s;
 }
 
+static void cancel_will(struct session *s, const char *cause)
+{
+	if (trace_is_on() && s->will != NULL && trace_wants_session(s))
+		LOG(WILL_CANCELLED, .client_id = session_client_id(s), .user = session_user(s),
+		    .topic = msg_topic(s->will->msg), .cause = cause);
+	will_drop(s);
+}
+
 /* [MQTT3-4.1.0-2] [MQTT5-4.1.0-1] */
 void session_lifecycle_attach(struct session *s)
 {
 	REQUIRE_OWNER(s);
 	REQUIRE(s->link != NULL && s->in_flight_count == 0);
 	executor_timer_disarm(&s->worker->executor, &s->expiry_timer);
-	will_drop(s); /* back before its delay ended [MQTT5-3.1.3-9] */
+	cancel_will(
+	    s,
+	    "the client is back before the Will Delay Interval has passed"); /* [MQTT5-3.1.3-9] */
 	subscriptions_online(s, true);
 	inflight_end_return(s);
 	session_journal_state(s);
@@ -232,8 +244,10 @@ bool session_lifecycle_detach(struct session *s, bool publish_will)
 	if (publish_will)
 		leave_will(s);
 	else
-		will_drop(s); /* [MQTT3-3.1.2-10] [MQTT5-3.1.2-10] */
+		cancel_will(s,
+		            "the client sent DISCONNECT"); /* [MQTT3-3.1.2-10] [MQTT5-3.1.2-10] */
 	if (s->expiry_s == 0) {
+		session_report_end(s, "its client has set the Session Expiry Interval to 0");
 		session_lifecycle_end(s);
 		return false;
 	}

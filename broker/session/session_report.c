@@ -4,6 +4,8 @@
 #include "base/alloc.h"
 #include "net/stream.h"
 #include "session/client_link.h"
+#include "session/disk_queue.h"
+#include "session/trace.h"
 #include "worker/memory_quota.h"
 
 #define WINDOW_MS 10000
@@ -115,6 +117,64 @@ void session_report_drop(struct session *s, const char *cause)
 	                   &suppressed))
 		LOG(MESSAGE_DROPPED, .client_id = session_client_id(s), .user = session_user(s),
 		    .cause = cause, .dropped = s->dropped);
+}
+
+void session_report_expired_message(struct session *s, const struct msg *msg)
+{
+	struct session_table *t = s->worker->sessions;
+	uint32_t suppressed;
+
+	REQUIRE_OWNER(s);
+	count(&s->worker->counters.messages_expired);
+	if (trace_is_on())
+		trace_delivery(s, msg, "dropped: its Message Expiry Interval has passed");
+	if (log_limit_pass(&t->message_limit, s->worker->executor.now_ms + 1, WINDOW_MS, 1,
+	                   &suppressed))
+		LOG(MESSAGE_EXPIRED, .client_id = session_client_id(s), .user = session_user(s),
+		    .topic = msg_topic(msg), .suppressed = suppressed);
+}
+
+/* Of a worker, in a window. */
+#define ENDS_LOGGED 20
+
+static size_t queued_of(const struct session *s)
+{
+	return s->waiting.count + s->sent.count + disk_queue_count(s);
+}
+
+void session_report_expired(struct session *s)
+{
+	struct worker *w = s->worker;
+	uint64_t away_s = (w->executor.now_ms - s->away_since_ms) / 1000;
+	bool in_time = s->expiry_s == EXPIRY_NEVER || away_s < s->expiry_s;
+	uint32_t suppressed;
+
+	REQUIRE_OWNER(s);
+	count(&w->counters.sessions_expired);
+	if (log_limit_pass(&w->sessions->expired_limit, w->executor.now_ms + 1, WINDOW_MS,
+	                   ENDS_LOGGED, &suppressed))
+		LOG(SESSION_EXPIRED, .client_id = session_client_id(s), .user = session_user(s),
+		    .cause = s->removed && in_time ? "its user was removed a day ago"
+		                                   : "its client was away for longer than its "
+		                                     "Session Expiry Interval",
+		    .expiry_s = s->expiry_s, .away_s = away_s,
+		    .subscriptions = s->subscriptions.count, .queued = queued_of(s),
+		    .suppressed = suppressed);
+}
+
+void session_report_end(struct session *s, const char *cause)
+{
+	struct worker *w = s->worker;
+	uint32_t suppressed;
+
+	REQUIRE_OWNER(s);
+	if (!s->durable || (s->subscriptions.count == 0 && queued_of(s) == 0))
+		return;
+	if (log_limit_pass(&w->sessions->ended_limit, w->executor.now_ms + 1, WINDOW_MS,
+	                   ENDS_LOGGED, &suppressed))
+		LOG(SESSION_ENDED, .client_id = session_client_id(s), .user = session_user(s),
+		    .cause = cause, .subscriptions = s->subscriptions.count, .queued = queued_of(s),
+		    .suppressed = suppressed);
 }
 
 void session_report_ignored(struct session *s, enum ignored_limit limit)

@@ -29,6 +29,12 @@ void session_report_subscribe_refusal(struct session *s, struct slice filter, st
 void session_report_publish_refusal(struct session *s, struct slice topic, struct fault fault);
 /* A dropped message is counted and logged. */
 void session_report_drop(struct session *s, const char *cause);
+/* A message that was queued for it expired: counted and logged. */
+void session_report_expired_message(struct session *s, const struct msg *msg);
+/* It ends because its time is over. Before it ends: what it had is said. */
+void session_report_expired(struct session *s);
+/* It ends for another cause, before its time is over: logged if somebody loses anything. */
+void session_report_end(struct session *s, const char *cause);
 /* Its client exceeds a limit that was announced to it: once for each session. */
 void session_report_ignored(struct session *s, enum ignored_limit limit);
 /* Something was refused for a limit of memory: `what` is in plain words ("a subscription"). */

@@ -15,6 +15,7 @@
 #include "session/session_report.h"
 #include "session/subscribe_request.h"
 #include "session/subscription.h"
+#include "session/trace.h"
 #include "worker/memory_quota.h"
 #include "worker/shared.h"
 
@@ -57,6 +58,8 @@ static enum reason check(struct client_link *link, struct slice whole, struct sl
 		acl_verdict_text(link->worker->snapshot->acl, &verdict, text, REQUEST_TEXT_MAX);
 		return REASON_NOT_AUTHORIZED;
 	}
+	if (trace_is_on())
+		trace_allowed(s, ACL_SUBSCRIBE, whole, &verdict);
 	if (subscription_find(s, whole) != NULL) /* it is replaced, and needs no space */
 		return REASON_SUCCESS;
 	exceeds = exceeded_limit(s, whole, limits);

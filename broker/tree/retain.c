@@ -318,4 +318,5 @@ void retain_count(const struct retain *r, struct retain_counts *out)
 		out->of_broker = out->values - written;
 	if (out->bytes > written_bytes)
 		out->bytes_of_broker = out->bytes - written_bytes;
+	out->expired = r->expired;
 }

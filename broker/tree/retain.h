@@ -80,6 +80,7 @@ void retain_expire(struct retain *r, uint64_t now_ms, size_t budget);
 struct retain_counts {
 	uint64_t values, bytes;
 	uint64_t of_broker, bytes_of_broker; /* among them: the broker's own, $SYS */
+	uint64_t expired;                    /* since the start */
 };
 void retain_count(const struct retain *r, struct retain_counts *out);
 #endif

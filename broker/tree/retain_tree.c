@@ -186,6 +186,7 @@ void retain_tree_settle_node(struct retain *r, struct retain_node *n, uint64_t n
 	if (n->value != NULL && msg_is_expired(n->value, now_ms)) {
 		n->owned_until_ms = n->value->expires_ms + TOPIC_OWNERS_RETENTION_MS;
 		retain_tree_drop_value(r, n);
+		r->expired++;
 	}
 	if (n->owner == NULL)
 		return;

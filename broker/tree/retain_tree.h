@@ -34,6 +34,7 @@ struct retain {
 	_Atomic uint64_t values, bytes;
 	_Atomic uint64_t written; /* values of somebody: the broker's own do not count */
 	_Atomic uint64_t written_bytes;
+	_Atomic uint64_t expired; /* values, since the start */
 	_Atomic size_t expire_at;
 
 	struct mutex garbage_lock;

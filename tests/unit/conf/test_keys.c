@@ -308,6 +308,10 @@ static const struct row rows[] = {
     {"log", "format", "text", "text"},
     {"log", "format", "json", "json"},
     {"log", "format", "xml", NULL},
+    {"log", "trace", "lamp", "\"lamp\""},
+    {"log", "trace", "anna@house.example", "\"anna@house.example\""},
+    {"log", "trace", "", NULL},
+    {"log", "trace", "[lamp]", NULL},
     {"log", "audit", "audit.log", "\"audit.log\""},
     NO_PATH("log", "audit"),
 
