@@ -312,6 +312,24 @@ def test_accepting_the_new_ids_deletes_it(broker):
     assert retained(broker) == {"state/bert": b"new"}
 
 
+def test_a_crash_while_the_new_ids_are_accepted_leaves_all_or_nothing(broker):
+    broker.start()
+    fill(broker)
+    take_over(broker, "reload")
+    ctl(broker, "accept-new-ids")
+    broker.crash()
+    broker.start()
+    numbers = figures(broker)[0]
+    assert numbers in ([0, 0, 0, 0], [2, 3, 2, 2])
+    if numbers[0] > 0:  # the crash was faster than the store
+        ctl(broker, "accept-new-ids")
+    broker.wait_log("set-aside-deleted")
+    assert ctl(broker, "retained", "#") == [] and ctl(broker, "sessions") == []
+    broker.stop()
+    broker.start()
+    assert not broker.logged("users-set-aside") and not broker.logged("set-aside-deleted")
+
+
 def test_only_the_first_set_of_a_name_stays(new_broker, tmp_path):
     clock = Clock(tmp_path)
     broker = new_broker(users=USERS, acl=ACL, environment=clock.environment, config={
