@@ -53,45 +53,45 @@ static bool keeps_sessions_of_nobody(const struct conf_listener *l)
 
 struct conf_rule {
 	const char *section, *key; /* who is to blame */
-	bool at_listener;          /* the place of the error, whoever is to blame */
-	bool tcp_only;
 	bool (*broken)(const struct conf_listener *l);
 	const char *text;
+	bool at_listener; /* the place of the error, whoever is to blame */
+	bool tcp_only;
 	/* A key that does nothing: a warning, where it does nothing for any listener. */
 	bool is_idle;
 };
 
 static const struct conf_rule rules[] = {
-    {"tls", "certificates", true, true, has_no_certificate,
+    {"tls", "certificates", has_no_certificate,
      "this TCP listener has no certificate, and without TLS there are unix sockets only: add "
      "tls: {certificates: [{certificate: FILE, key: FILE}]}",
-     false},
-    {"tls", "client_certificates", false, true, has_no_ca,
+     true, true, false},
+    {"tls", "client_certificates", has_no_ca,
      "client_certificates needs client_ca: the file with the CA that signs the clients' "
      "certificates",
-     false},
-    {"authentication", "certificate_user", false, true, names_user_without_certificate,
+     false, true, false},
+    {"authentication", "certificate_user", names_user_without_certificate,
      "certificate_user needs client certificates: set client_certificates: optional or required in "
      "tls:",
-     false},
-    {"limits", "max_connect_size", false, false, connect_exceeds_packet,
+     false, true, false},
+    {"limits", "max_connect_size", connect_exceeds_packet,
      "max_connect_size is larger than max_packet_size: a CONNECT is a packet too, lower it or "
      "raise max_packet_size",
-     false},
-    {"limits", "queue_bytes", false, false, packet_exceeds_queue,
+     false, false, false},
+    {"limits", "queue_bytes", packet_exceeds_queue,
      "queue_bytes is smaller than max_packet_size: the largest message could never wait, raise it "
      "or lower max_packet_size",
-     false},
-    {"tls", "client_ca", false, true, has_idle_ca,
+     false, false, false},
+    {"tls", "client_ca", has_idle_ca,
      "client_ca does nothing with client_certificates: none; set client_certificates: optional or "
      "required, or remove it",
-     true},
-    {"tls", "client_crl", false, true, has_idle_crl,
+     false, true, true},
+    {"tls", "client_crl", has_idle_crl,
      "client_crl does nothing with client_certificates: none; set client_certificates: optional "
      "or required, or remove it",
-     true},
-    {"authentication", "anonymous_sessions", false, false, keeps_sessions_of_nobody,
-     "anonymous_sessions does nothing without anonymous: true; remove it", true},
+     false, true, true},
+    {"authentication", "anonymous_sessions", keeps_sessions_of_nobody,
+     "anonymous_sessions does nothing without anonymous: true; remove it", false, false, true},
 };
 
 struct conf_check {

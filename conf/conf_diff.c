@@ -75,10 +75,10 @@ static char *list_text(const struct schema_key *key, const char *object)
 	return take_text(&text);
 }
 
-static void add_row(struct conf_rows *rows, char *name, char *value, bool at_restart)
+static void add_row(struct conf_rows *rows, struct conf_row row)
 {
 	array_reserve(rows->items, rows->cap, rows->count + 1);
-	rows->items[rows->count++] = (struct conf_row){name, value, at_restart};
+	rows->items[rows->count++] = row;
 }
 
 /* As deep as the tables nest. Listeners are compared by themselves. */
@@ -88,26 +88,27 @@ static void add_section(struct conf_rows *rows, const struct schema_section *sec
 	for (size_t i = 0; i < section->count; i++) {
 		const struct schema_key *key = &section->keys[i];
 		const char *field = field_of(key, &place);
+		struct conf_row row = {.at_restart = (key->flags & KEY_RESTART) != 0};
 		struct buf text = {0};
-		char *name;
 
 		if (field == NULL || key->section == &schema_listener || key->kind == SCHEMA_BIND)
 			continue;
-		name = xasprintf("%s%s%s", prefix, prefix[0] == '\0' ? "" : ".", key->name);
+		row.name = xasprintf("%s%s%s", prefix, prefix[0] == '\0' ? "" : ".", key->name);
 		if (key->kind == SCHEMA_MAPPING) {
 			struct conf_place inner = {place.object + key->offset, place.whole};
 
-			add_section(rows, key->section, name, inner);
-			free(name);
+			add_section(rows, key->section, row.name, inner);
+			free(row.name);
 			continue;
 		}
 		if (key->kind == SCHEMA_LIST) {
-			add_row(rows, name, list_text(key, place.object),
-			        (key->flags & KEY_RESTART) != 0);
+			row.value = list_text(key, place.object);
+			add_row(rows, row);
 			continue;
 		}
 		value_format(key, field, &text);
-		add_row(rows, name, take_text(&text), (key->flags & KEY_RESTART) != 0);
+		row.value = take_text(&text);
+		add_row(rows, row);
 	}
 }
 

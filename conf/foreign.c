@@ -16,7 +16,7 @@ static const struct foreign_name names[] = {
 
 const struct foreign_name *foreign_find(struct slice name)
 {
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(names) && name.len > 0; i++) {
 		if (strlen(names[i].name) == name.len &&
 		    strncasecmp(names[i].name, (const char *)name.data, name.len) == 0)
 			return &names[i];

@@ -19,9 +19,13 @@ static bool is_digit(char c)
 
 char value_plain_letter(char c)
 {
-	if (c == '-')
-		return '_';
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+	static const char capital[] = "-ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	static const char plain[] = "_abcdefghijklmnopqrstuvwxyz";
+	const char *at = c == '\0' ? NULL : strchr(capital, c);
+
+	if (at == NULL)
+		return c;
+	return plain[at - capital];
 }
 
 static char *checked(const struct schema_key *key, char *suggestion)
