@@ -40,7 +40,7 @@ static inline bool delivery_queue_takes(const struct worker *w, const struct msg
 /* One message may be so much of what is left of the turn. */
 static inline uint64_t delivery_queue_until(const struct worker *w)
 {
-	uint64_t until = w->work + w->turn_steps / 16 + 1;
+	uint64_t until = w->work + w->turn_steps / 8 + 1;
 
 	return until < w->work_until ? until : w->work_until;
 }
