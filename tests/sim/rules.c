@@ -41,7 +41,7 @@ static void draw_entry(struct rules *rules, uint64_t *chance, unsigned user)
 	else if (rules->entry[user] > rules->oldest[user] && chance_below(chance, 4) == 0)
 		bring_back(rules, chance, user);
 	if (rules->removed[user])
-		rules->oldest[user] = rules->newest[user] = rules->entry[user];
+		rules->oldest[user] = (uint8_t)(rules->newest[user] + 1);
 }
 
 void rules_draw(struct rules *rules, uint64_t seed, bool actors)
