@@ -105,7 +105,9 @@ enum login_verdict login_decide(const struct login *l, struct identity **identit
 	if (l->has_user_name)
 		return decide_password(l, identity, why);
 	if (!l->conf->anonymous)
-		return refuse(LOGIN_NOT_AUTHORIZED, "anonymous is not allowed", why);
+		return refuse(LOGIN_NOT_AUTHORIZED,
+		              "the client sent no user name, and authentication.anonymous is false",
+		              why);
 	*identity = identity_new(IDENTITY_ANONYMOUS, SLICE_EMPTY, 0, 0);
 	return LOGIN_ACCEPTED;
 }
@@ -137,7 +139,7 @@ static const char *now_invalid(const struct identity *id, const struct login *no
 	if (certificate_decides(now) && !slice_equal(now->certificate_name, id->name))
 		return "the certificate does not name this user any more";
 	if (id->kind == IDENTITY_ANONYMOUS)
-		return now->conf->anonymous ? NULL : "anonymous is not allowed";
+		return now->conf->anonymous ? NULL : "authentication.anonymous is false now";
 	if (bad_id != NULL)
 		return bad_id;
 	changed = entry_changed(id, now, entry);

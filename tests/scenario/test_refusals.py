@@ -180,6 +180,14 @@ def test_a_wrong_password_is_not_explained(broker):
         assert client.connack.props == {}
 
 
+def test_no_user_name(broker):
+    mark = broker.mark()
+    with Wire(broker, client_id="refused", user=None, password=None, expect=0x87):
+        pass
+    cause = broker.wait_log("connect-refused", mark, client_id="refused")["cause"]
+    assert cause == "the client sent no user name, and authentication.anonymous is false"
+
+
 @pytest.mark.parametrize("user, password, words", [
     ("anna", "wrong", "wrong password"),
     ("nobody", "wrong", "no such user"),
