@@ -135,6 +135,7 @@ struct actor {
 	/* Since the last quiet point: it may not have read or acknowledged at once, or its session
 	 * had messages for it before; it has subscribed. */
 	bool hindered, subscribed;
+	bool kept;                       /* its session had an expiry interval on some connection */
 	struct pub *will, *pending_will; /* of this connection; one that waits for its delay */
 	unsigned orders;
 	/* The newest that arrived, by publisher, published QoS, effective QoS, durability */

@@ -297,6 +297,7 @@ void model_connack(struct actor *p)
 	p->exists = YES;
 	p->may_end_ms = p->ends_ms = NEVER;
 	p->expiry_s = expiry_of(c, &p->options);
+	p->kept = (p->kept && c->session_present) || p->expiry_s > 0;
 	p->link = LINK_UP;
 	p->wants_clean = false;
 	p->up_since = m->tick;

@@ -72,7 +72,7 @@ static void end_sub(struct actor *p, const char *filter, uint16_t packet_id)
 		sub->unsubscribed = p->model->tick;
 		sub->cuts_replay = !p->hindered && !p->model->world->durable;
 		/* To a kept session it was addressed when it was published. D1 */
-		sub->cuts_live = sub->cuts_replay && !p->subscribed && p->expiry_s == 0;
+		sub->cuts_live = sub->cuts_replay && !p->subscribed && !p->kept;
 	}
 }
 
