@@ -69,7 +69,7 @@ def test_its_lines_work(made):
         assert subprocess.run(["bash", "-c", say], cwd=directory.parent, check=False).returncode == 0
         listener.wait_line("home/lamp/on 1")
         other = other.replace("PASSWORD", (directory / "password").read_text().strip())
-        assert subprocess.run(["bash", "-c", other], cwd=directory, check=False).returncode == 0
+        assert subprocess.run(["bash", "-c", other], cwd=directory / "pki", check=False).returncode == 0
         listener.wait_line("home/lamp/on 0")
         listener.kill()
         second = run(directory)
@@ -124,7 +124,8 @@ def test_a_directory_of_an_earlier_version_goes_on(tmp_path):
         subprocess.run([script, "leaf", "ca", f"server-{key}", "server", key, "x", "days=20", "DNS:localhost"],
                        cwd=directory, check=True)
     (directory / "server.names").write_text("DNS:localhost\n")
-    (directory / "broker.yaml").write_text(f"""listeners: [{{ bind: "127.0.0.1:{port}" }}]
+    (directory / "broker.yaml").write_text(f"""listeners:
+  - bind: "127.0.0.1:{port}"
 tls:
   certificates:
     - {{ certificate: server-ec.crt, key: server-ec.key }}
