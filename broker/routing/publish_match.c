@@ -21,6 +21,8 @@
 
 static void forget_items(struct publish_match *p)
 {
+	if (p->item_cap == 0)
+		return; /* nearly always: only durable sessions have some */
 	for (size_t i = 0; i < p->item_count; i++)
 		subscription_ids_fini(&p->items[i].ids);
 	free(p->items);
