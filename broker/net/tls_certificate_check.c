@@ -3,9 +3,12 @@
  * depth, strength, dates, CRL. */
 #include "net/tls_certificate_check.h"
 
+#include <pthread.h>
+
 #include <openssl/err.h>
 #include <openssl/x509_vfy.h>
 
+#include "base/require.h"
 #include "net/tls_context_internal.h"
 #include "net/tls_io.h"
 #include "net/tls_work.h"
@@ -13,6 +16,8 @@
 #define RSA_BITS_MAX 8192 /* one of 16384 takes as long as twenty handshakes */
 /* mutant: tls_client_names */
 #define NAMES_BYTES_MAX 8192
+/* Anybody can write anything into the certificate that is refused. */
+#define SUBJECT_MAX 256
 
 /* --- bounds --- */
 
@@ -50,6 +55,57 @@ bool tls_certificate_check_is_bounded(X509 *certificate)
 	           NAMES_BYTES_MAX;
 }
 
+/* --- whose certificate was refused --- */
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static int refused_index = -1;
+
+/* NOLINTNEXTLINE(readability-function-size): OpenSSL's signature */
+static void on_free(void *parent, void *refused, CRYPTO_EX_DATA *data, int index, long argl,
+                    void *argp)
+{
+	(void)parent;
+	(void)data;
+	(void)index;
+	(void)argl;
+	(void)argp;
+	X509_free(refused);
+}
+
+static void make_index(void)
+{
+	refused_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, on_free);
+	REQUIRE(refused_index >= 0);
+}
+
+/* OpenSSL forgets it with the failure, and the owner wants to know which device it is. */
+static void remember_refused(X509_STORE_CTX *check)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(check, SSL_get_ex_data_X509_STORE_CTX_idx());
+	X509 *leaf = X509_STORE_CTX_get0_cert(check);
+
+	if (ssl == NULL || leaf == NULL || SSL_get_ex_data(ssl, refused_index) != NULL)
+		return;
+	if (X509_up_ref(leaf) == 1 && SSL_set_ex_data(ssl, refused_index, leaf) != 1)
+		X509_free(leaf);
+}
+
+void tls_certificate_check_refused(const SSL *ssl, struct buf *out)
+{
+	const X509 *leaf = SSL_get_ex_data(ssl, refused_index);
+	BIO *text = leaf == NULL ? NULL : BIO_new(BIO_s_mem());
+	const char *data = NULL;
+	long len;
+
+	if (text != NULL &&
+	    X509_NAME_print_ex(text, X509_get_subject_name(leaf), 0,
+	                       XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB) >= 0) {
+		len = BIO_get_mem_data(text, &data);
+		buf_put(out, data, len > SUBJECT_MAX ? SUBJECT_MAX : len > 0 ? (size_t)len : 0);
+	}
+	BIO_free(text);
+}
+
 /* Before OpenSSL computes anything with what the client sent. */
 static int on_verify(X509_STORE_CTX *check, void *arg)
 {
@@ -62,11 +118,15 @@ static int on_verify(X509_STORE_CTX *check, void *arg)
 		X509_STORE_CTX_set_error(check, X509_V_ERR_APPLICATION_VERIFICATION);
 		return 0;
 	}
-	return X509_verify_cert(check);
+	if (X509_verify_cert(check) == 1)
+		return 1;
+	remember_refused(check);
+	return 0;
 }
 
 void tls_certificate_check_bound(SSL_CTX *ssl_ctx)
 {
+	REQUIRE(pthread_once(&once, make_index) == 0);
 	SSL_CTX_set_msg_callback(ssl_ctx, on_message);
 	SSL_CTX_set_cert_verify_callback(ssl_ctx, on_verify, NULL);
 }

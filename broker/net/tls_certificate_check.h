@@ -17,6 +17,10 @@ void tls_certificate_check_bound(SSL_CTX *ssl_ctx);
 /* Is it small enough to be looked at: its key, its alternative names? */
 bool tls_certificate_check_is_bounded(X509 *certificate);
 
+/* Append the subject of the certificate that this handshake was refused for, at most 256 bytes of
+ * it; nothing where it was not for a certificate. Nobody has vouched for what it says. */
+void tls_certificate_check_refused(const SSL *ssl, struct buf *out);
+
 /* `chain`: what the client sent with it, may be NULL. `connected`: an expired CRL is passed over,
  * and what is not valid yet, as it was when the client connected.
  * On false *why is OpenSSL's own text. */

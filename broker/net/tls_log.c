@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/tls_certificate.h"
+#include "net/tls_certificate_check.h"
 #include "net/tls_context_internal.h"
 #include "net/tls_hello.h"
 
@@ -352,7 +353,7 @@ void tls_log_handshake_failed(const struct tls_report *report, uint64_t now_ms)
 {
 	static const struct tls_hello nothing;
 	const struct tls_hello *hello = report->hello == NULL ? &nothing : report->hello;
-	struct buf cause = {0}, offered = {0};
+	struct buf cause = {0}, offered = {0}, certificate = {0};
 	char peer[PEER_TEXT_MAX];
 	uint32_t suppressed;
 
@@ -363,13 +364,16 @@ void tls_log_handshake_failed(const struct tls_report *report, uint64_t now_ms)
 	put_cause(report, hello, &cause);
 	buf_put_u8(&cause, '\0');
 	put_offer(report, hello, &offered);
+	if (report->ssl != NULL)
+		tls_certificate_check_refused(report->ssl, &certificate);
 	LOG(HANDSHAKE_FAILED, .peer = peer, .listener = name_of(report->ctx),
 	    .cause = (const char *)cause.data, .offered = buf_slice(&offered),
-	    .sni = hello->server_name, .openssl = raw_reason(report->failure.error),
-	    .suppressed = suppressed);
+	    .sni = hello->server_name, .certificate = buf_slice(&certificate),
+	    .openssl = raw_reason(report->failure.error), .suppressed = suppressed);
 	log_details(report, hello, peer);
 	buf_fini(&cause);
 	buf_fini(&offered);
+	buf_fini(&certificate);
 }
 
 void tls_log_broken(const struct tls_report *report, uint64_t now_ms)

@@ -82,7 +82,7 @@ def test_with_mosquitto(broker, topic):
 @pytest.mark.parametrize("certificate, word", [("stranger", ""), ("revoked", "revoked"), ("server-only", "")])
 def test_refused(broker, version, certificate, word):
     said = refused_by_tls(broker, certificate, version)
-    assert said["cause"] and word in said["cause"].lower()
+    assert said["cause"] and word in said["cause"].lower() and said["certificate"] == "CN=cert-user"
 
 
 def test_a_user_name_equal_to_the_certificate_is_accepted(broker):
