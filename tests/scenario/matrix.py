@@ -21,7 +21,7 @@ ACL_TOOL = os.environ.get("VAKT_ACL", str(ROOT / "build/tools/broker-acl"))
 CLIENT_ID = "the-id"
 LETTERS = "prdwWD"  # publish, retained, delete; will, will retained, will that deletes
 FOREIGN = "cellar"  # the owner of what is somebody else's
-ANSWER = re.compile(r"asked/acl\.yaml:(\d+):\d+: passed .*: (?:allow|deny) \((.*)\)$")
+ANSWER = re.compile(r"acl\.yaml:(\d+):\d+: passed .*: (?:allow|deny) \((.*)\)$")
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Policy:
                               self.text + "".join(f"  - {json.dumps(cell.question())}\n" for cell in cells))
         config = {**self.broker.config, "authentication": {"anonymous": True, "password_file": "../users.passwd"}}
         self.broker.write_file("asked/broker.yaml", json.dumps(config) + "\n")
-        done = self.tool("test", "-c", "asked/broker.yaml")
+        done = self.tool("test", "-c", "broker.yaml", directory=folder)
         answers = [(line, ANSWER.match(line)) for line in done.stdout.splitlines()]
         wrong = [line for line, answer in answers if not answer]
         assert wrong[:-1] == [] and done.returncode == 0, wrong  # the last one is the sum
@@ -132,8 +132,8 @@ class Policy:
         assert len(found) == len(cells), f"{len(cells)} questions, {len(found)} answers"
         return found
 
-    def tool(self, *arguments):
-        return subprocess.run([ACL_TOOL, *arguments], cwd=self.broker.directory, env=self.broker.environment, text=True,
+    def tool(self, *arguments, directory=None):
+        return subprocess.run([ACL_TOOL, *arguments], cwd=directory or self.broker.directory, env=self.broker.environment, text=True,
                               capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=TIMEOUT_S * 3)
 
     def explain(self, cell):

@@ -199,7 +199,7 @@ def test_without_a_certificate_it_is_for_a_login_with_password(installation, pro
 
 def test_a_host_that_the_certificate_does_not_name_is_told(installation):
     pki, _ = installation
-    assert "is not for 'lamp.installation'" in pki.run("export", "anna", "--for", "paho", "--host", "lamp.house")
+    assert "is not for 'lamp.house'" in pki.run("export", "anna", "--for", "paho", "--host", "lamp.house")
     assert "cannot be a host name" in pki.refuse("export", "anna", "--for", "paho", "--host", "x';rm")
 
 

@@ -27,12 +27,18 @@ static char *plain_serial(const char *text)
 	return plain;
 }
 
+/* Programs print a zero in front of an odd number of digits, or none. */
+static bool is_same_number(const char *a, const char *b)
+{
+	return strcmp(a + strspn(a, "0"), b + strspn(b, "0")) == 0;
+}
+
 /* All of a name, or the one of that serial number. */
 static bool is_meant(const struct pki_entry *e, const char *word, const char *serial)
 {
 	if (e->kind != PKI_SERVER && e->kind != PKI_CLIENT)
 		return false;
-	return strcmp(e->serial, serial) == 0 || (e->name != NULL && strcmp(e->name, word) == 0);
+	return is_same_number(e->serial, serial) || (e->name != NULL && strcmp(e->name, word) == 0);
 }
 
 struct revocation {
