@@ -59,13 +59,22 @@ def run(*command, status=0):
     return done
 
 
+# An example shows one file of several: who has a role or a password, and what is allowed, stands in another.
+ELSEWHERE = re.compile(r"nobody has the role|clients can log in here, and everything is denied|acl_file is not set|"
+                       r"nobody can log in here: there is no unlocked user|have? no password, and no listener")
+
+
+def complaints(checked):
+    return [line for line in checked.stderr.splitlines() if not ELSEWHERE.search(line)]
+
+
 def example_acl(text):
     """Judged with the page's users, if it has made some before."""
     write("acl.yaml", text)
     write("judge.yaml", JUDGE + ("authentication: { password_file: users.passwd }\n"
                                  if os.path.exists("users.passwd") else ""))
     checked = run(BROKER, "--check", "-c", "judge.yaml")
-    assert checked.stderr == "", checked.stderr
+    assert not complaints(checked), complaints(checked)
     tested = run(ACL, "test", "-c", "judge.yaml")
     assert re.search(r"^[1-9]\d* passed, 0 failed, 0 skipped$", tested.stdout, re.M), tested.stdout
 
@@ -77,7 +86,7 @@ def example_config(text):
     made = [name for name, content in (("users.passwd", ""), ("acl.yaml", 'roles: { all: ["allow all #"] }\n'))
             if not os.path.exists(name) and not write(name, content)]
     checked = run(BROKER, "--check", "-c", "broker.yaml")
-    assert checked.stderr == "", checked.stderr
+    assert not complaints(checked), complaints(checked)
     for name in made:
         os.remove(name)
 
