@@ -101,7 +101,7 @@ static void put_key_name(void *arg, struct slice key)
 static void two_generations_differ_in_users(void **state)
 {
 	static const char said[] = "user changed anna roles: cook, reader -> none;"
-	                           "user removed bert ;user added carl ;";
+				   "user removed bert ;user added carl ;";
 	struct identity_source *before = fixture(), *same = fixture();
 	struct identity_source *after = source_of("anna:id=00000000000000a1:hash=" HASH "\n"
 	                                          "carl:id=00000000000000a3\n");
