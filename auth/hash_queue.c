@@ -137,7 +137,7 @@ bool hash_queue_remove(struct hash_queue *queue, struct hash_request *q, uint64_
 		return false;
 	unlink_request(queue, q);
 	if (q->is_counted) {
-		/* It was told that its password is not in the cache. */
+		/* It learnt that its password is not in the cache. */
 		REQUIRE(p->open > 0);
 		wrong_passwords_put(&p->tried, q->digest, TRIED_LEFT);
 		p->open--;

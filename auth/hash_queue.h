@@ -5,9 +5,9 @@
  * one address, at most HASH_QUEUE_WAITING_MAX requests that wait, and chance decides which of them
  * is next.
  *
- * To be told whether a password is in the cache of successes is worth a hash to somebody who
+ * To learn whether a password is in the cache of successes is worth a hash to somebody who
  * guesses. So it counts as a wrong password from then on until the answer says that it is right,
- * also when the client leaves before; and a delayed pair is told only when its turn comes.
+ * also when the client leaves before; and a delayed pair gets its answer only when its turn comes.
  *
  * No threads and no clock here: the caller has the lock and passes the time.  Inside auth/ only. */
 #ifndef AUTH_HASH_QUEUE_H

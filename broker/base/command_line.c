@@ -182,7 +182,7 @@ int command_line_read(void *options, int argc, char **argv)
 	int found, rc;
 
 	REQUIRE(count <= OPTIONS_MAX);
-	*end++ = ':'; /* a value that is missing is told apart */
+	*end++ = ':'; /* a missing value gets its own answer */
 	for (size_t i = 0; i < count; i++) {
 		const struct command_option *o = option_at(i);
 

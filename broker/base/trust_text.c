@@ -81,7 +81,7 @@ static void put_trusted(struct buf *out)
 	buf_printf(out, " are");
 }
 
-/* Others work in these, too, or live by their modes: nobody is told to change them. */
+/* Others work in these, too, or live by their modes: no remedy changes them. */
 static bool is_of_the_system(const struct trust_finding *f)
 {
 	static const char *const paths[] = {

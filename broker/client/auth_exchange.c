@@ -240,7 +240,7 @@ static void on_answer(struct task *task, void *executor_arg)
 	conn_continue(c);
 }
 
-/* The outcome is known; when it may be told depends on who guesses. */
+/* The outcome is known; when the answer may be sent depends on who guesses. */
 static void ask(struct auth_exchange *e)
 {
 	struct worker *w = e->conn->link.worker;

@@ -42,7 +42,7 @@ static struct fault check_announced(const struct conf_limits *limits, const stru
 static struct fault refuse_size(struct client_link *link)
 {
 	count(&link->worker->counters.publish_too_large);
-	if (link->version == MQTT_5_0) /* others were not told */
+	if (link->version == MQTT_5_0) /* 3.1.1 announces none */
 		session_report_ignored(link->session, IGNORED_MAXIMUM_PACKET_SIZE);
 	return fault_of(REASON_QUOTA_EXCEEDED, "the packet is larger than limits.max_packet_size");
 }

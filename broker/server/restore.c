@@ -78,7 +78,7 @@ static bool on_user(void *arg, uint64_t id, uint64_t name_hash, struct slice val
 	return set_aside_load(r->shared, value);
 }
 
-/* An id that is known of is judged when all is loaded (set_aside.h). */
+/* What becomes of an id that is known of is decided when all is loaded (set_aside.h). */
 static bool may_own(const struct restore *r, struct slice owner)
 {
 	const struct identity_source *source = r->shared->workers[0]->snapshot->identities;

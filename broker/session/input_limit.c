@@ -39,7 +39,8 @@ uint32_t input_limit_owed(const struct client_link *link)
 	return l->publishes + l->others + l->pings + l->deferred;
 }
 
-/* A 5.0 client that stays within the Receive Maximum never exceeds it; one of 3.1.1 cannot be told.
+/* A 5.0 client that stays within the Receive Maximum never exceeds it; for 3.1.1 there is no such
+ * property.
  */
 bool input_limit_publishes_reached(const struct client_link *link, uint32_t more)
 {

@@ -21,7 +21,7 @@
 
 /* LMDB reports a short write as an I/O error; with less free space than this, the disk was full. */
 #define FULL_BYTES ((uint64_t)4 << 20)
-/* LMDB's header and its table of 126 readers, which is what it takes unless told otherwise. */
+/* LMDB's header and its table of 126 readers, its default. */
 #define LOCK_FILE_BYTES 8192
 
 struct lmdb {

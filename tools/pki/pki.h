@@ -18,7 +18,7 @@
 #define PKI_DAYS_CA     3650
 #define PKI_DAYS_SERVER 825
 #define PKI_DAYS_CLIENT 365
-/* What ends sooner is renewed, or told. */
+/* What ends sooner is renewed, or named. */
 #define PKI_DAYS_SOON 30
 
 struct pki {

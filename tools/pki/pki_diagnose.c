@@ -139,7 +139,7 @@ static SSL_CTX *restricted(const struct profile *p, const struct target *t)
 	if (p->fragment != 0)
 		REQUIRE(SSL_CTX_set_tlsext_max_fragment_length(ctx, p->fragment) == 1);
 	REQUIRE(X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), t->ca) == 1);
-	/* What does not verify is told below, with everything else. */
+	/* What does not verify is reported below, with everything else. */
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
 	return ctx;
 }

@@ -16,7 +16,7 @@ struct pki_options {
 	unsigned days;
 	const char *output;
 	bool print;
-	/* export: for which program, and what it is told to dial. */
+	/* export: for which program, and what it shall connect to. */
 	const char *program, *host;
 	unsigned port;
 	const char *password_file;
