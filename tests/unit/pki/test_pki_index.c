@@ -122,5 +122,6 @@ int main(void)
 	    cmocka_unit_test(the_newest_that_is_not_revoked_is_found),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -121,5 +121,6 @@ int main(void)
 	    cmocka_unit_test(order_makes_no_difference),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
