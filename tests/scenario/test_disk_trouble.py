@@ -241,6 +241,7 @@ def test_no_room(broker, disk, version, topic, name, kind, qos):
 def test_no_room_for_a_session(broker, disk, version, topic, name):
     """Its CONNACK waits like an acknowledgement; a client without a session does not wait."""
     leave_session(broker, f"{name}-away", version, topic)
+    acknowledged(broker, topic, "zero", version=version)  # and what was before it is on disk
     mark = broker.mark()
     with full(broker, disk, "write", lambda: Publisher(broker, topic, "one", version=version)) as pub, \
             MosquittoSub(broker, *session_of(name, version), "-q", "1", "-t", topic, version=version,
@@ -254,7 +255,7 @@ def test_no_room_for_a_session(broker, disk, version, topic, name):
         acknowledged(broker, topic, "two", version=version)
         sub.message(f"1 0 {topic} two")
         cut(broker, disk, f"{topic}/other")
-    assert waiting(broker, f"{name}-away", version, topic) == ["one", "two"]
+    assert waiting(broker, f"{name}-away", version, topic) == ["zero", "one", "two"]
 
 
 @pytest.mark.parametrize("end", ["stop", "crash"])
