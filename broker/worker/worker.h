@@ -85,11 +85,11 @@ static inline struct worker *worker_here(void)
 /* About four milliseconds. */
 #define WORKER_TURN_STEPS 16384
 
-/* A turn begins: all connections together may cause so much, about a millisecond, before what can
- * wait has to. */
+/* A turn begins: all connections together may cause so much, about four milliseconds, before what
+ * can wait has to. */
 static inline void worker_begin_turn(struct worker *w)
 {
-	w->work_until = w->work + w->turn_steps / 4 + 1;
+	w->work_until = w->work + w->turn_steps;
 }
 
 static inline bool worker_turn_is_used(const struct worker *w)
