@@ -22,6 +22,11 @@ COMMANDS = {
 }
 
 
+def rows(*short):
+    """Each step is a run of the program: most commands are among the long tests."""
+    return [pytest.param(name, marks=() if name in short else pytest.mark.full) for name in COMMANDS]
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     pki = PrivatePki(tmp_path_factory.mktemp("house"))
@@ -69,7 +74,7 @@ def check(pki):
     assert not list(pki.path.rglob("*.new")) and not list(pki.path.rglob("*.part")), "left behind"
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", rows("new keys", "sign"))
 def test_a_kill_at_any_step_leaves_a_usable_directory(made, tmp_path, name):
     words = COMMANDS[name]
     steps = steps_of(made, tmp_path, words)
@@ -81,7 +86,7 @@ def test_a_kill_at_any_step_leaves_a_usable_directory(made, tmp_path, name):
         check(pki)
 
 
-@pytest.mark.parametrize("name", ["init", "new keys", "renew", "revoke"])
+@pytest.mark.parametrize("name", rows("renew"))
 def test_a_full_disk_at_any_step_is_told_and_loses_nothing(made, tmp_path, name):
     words = COMMANDS[name]
     steps = steps_of(made, tmp_path, words)
