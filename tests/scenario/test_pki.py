@@ -346,8 +346,9 @@ def test_moved_keys_sign_only_where_they_are(copy, tmp_path):
 
 
 def test_an_encrypted_key_wants_its_passphrase(tmp_path):
-    for name, text in (("right", "correct horse\r\n"), ("wrong", "battery\n"), ("empty", "\n")):
-        (tmp_path / name).write_text(text)
+    for name, text in (("right", b"correct horse\n"), ("from Windows", b"\xef\xbb\xbfcorrect horse\r\n"), ("wrong", b"battery\n"),
+                       ("empty", b"\n"), ("utf-16", "correct horse\n".encode("utf-16")), ("nul", b"correct\0horse\n")):
+        (tmp_path / name).write_bytes(text)
         (tmp_path / name).chmod(0o600)
     pki = PrivatePki(tmp_path, made=False)
     pki.run("init", "--encrypt", "--passphrase-file", "right")
@@ -356,6 +357,9 @@ def test_an_encrypted_key_wants_its_passphrase(tmp_path):
     assert "is wrong" in pki.refuse("--passphrase-file", "wrong", "client", "anna")
     assert "is empty" in pki.refuse("--passphrase-file", "empty", "client", "anna")
     assert not pki.issued("client-anna.crt").exists()
+    assert "UTF-16" in pki.refuse("--passphrase-file", "utf-16", "client", "anna")
+    assert "NUL" in pki.refuse("--passphrase-file", "nul", "client", "anna")
+    pki.run("--passphrase-file", "from Windows", "client", "anna")
     pki.run("--passphrase-file", "right", "client", "anna")
     (tmp_path / "right").chmod(0o644)
     assert "others may read it" in pki.refuse("--passphrase-file", "right", "client", "bernd")

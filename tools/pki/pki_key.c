@@ -18,6 +18,7 @@
 #include "base/command_line.h"
 #include "base/crypto.h"
 #include "base/require.h"
+#include "base/text_input.h"
 #include "base/trust.h"
 #include "passwd_prompt.h"
 
@@ -139,17 +140,23 @@ static int read_passphrase_file(struct pki_passphrase *p)
 	else if ((size_t)n == sizeof(bytes))
 		rc = report_error(EXIT_USAGE, "%s: a passphrase has at most %zu bytes", p->file,
 		                  sizeof(bytes) - 2);
-	if (rc == 0 && n > 0) {
-		const uint8_t *newline = memchr(bytes, '\n', (size_t)n);
-		size_t len = newline == NULL ? (size_t)n : (size_t)(newline - bytes);
+	if (rc == 0) {
+		struct slice text = text_input_start(slice_of(bytes, (size_t)n));
+		const char *refused = text_input_encoding(text);
+		const uint8_t *newline = text.len == 0 ? NULL : memchr(text.data, '\n', text.len);
 
-		if (len > 0 && bytes[len - 1] == '\r')
-			len--;
-		buf_put_secret(&p->secret, slice_of(bytes, len));
+		if (newline != NULL)
+			text.len = (size_t)(newline - text.data);
+		text = text_input_line(text);
+		if (refused == NULL && text.len == 0)
+			refused = "its first line, the passphrase, is empty";
+		else if (refused == NULL && memchr(text.data, '\0', text.len) != NULL)
+			refused = "its first line, the passphrase, has a NUL byte in it";
+		if (refused != NULL)
+			rc = report_error(EXIT_USAGE, "%s: %s", p->file, refused);
+		else
+			buf_put_secret(&p->secret, text);
 	}
-	if (rc == 0 && p->secret.len == 0)
-		rc = report_error(EXIT_USAGE, "%s: its first line, the passphrase, is empty",
-		                  p->file);
 	if (fd >= 0)
 		close(fd);
 	crypto_wipe(bytes, sizeof(bytes));
