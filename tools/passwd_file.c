@@ -18,6 +18,7 @@
 #include "base/random.h"
 #include "base/require.h"
 #include "base/trust.h"
+#include "write_all.h"
 
 static void open_none(struct passwd_file *f, const char *path)
 {
@@ -191,18 +192,6 @@ int passwd_file_lock(struct passwd_file *f, const char *path, bool create)
 		if (is_current(f))
 			return load_users(f);
 	}
-}
-
-static int write_all(int fd, struct slice bytes)
-{
-	while (bytes.len > 0) {
-		ssize_t n = write(fd, bytes.data, bytes.len);
-
-		if (n < 0)
-			return -errno;
-		bytes = slice_skip(bytes, (size_t)n);
-	}
-	return 0;
 }
 
 /* The new file gets owner, group and mode of the old one, without access for others. */

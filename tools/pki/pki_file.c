@@ -9,18 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/command_line.h"
-
-static int write_all(int fd, struct slice bytes)
-{
-	while (bytes.len > 0) {
-		ssize_t n = write(fd, bytes.data, bytes.len);
-
-		if (n < 0)
-			return -errno;
-		bytes = slice_skip(bytes, (size_t)n);
-	}
-	return 0;
-}
+#include "write_all.h"
 
 /* Files that root makes belong to the owner of the directory. */
 int pki_file_give(int fd, const struct stat *owner)
