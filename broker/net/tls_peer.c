@@ -106,18 +106,9 @@ static size_t certificate_names(const struct stream_tls *tls, enum conf_certific
 static void certificate_subject(const struct stream_tls *tls, struct buf *out)
 {
 	X509 *certificate = certificate_of(peer_of(tls));
-	BIO *text = certificate == NULL ? NULL : BIO_new(BIO_s_mem());
-	const char *data = NULL;
-	long len;
 
-	if (text == NULL)
-		return;
-	if (X509_NAME_print_ex(text, X509_get_subject_name(certificate), 0,
-	                       XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB) >= 0) {
-		len = BIO_get_mem_data(text, &data);
-		buf_put(out, data, len > 0 ? (size_t)len : 0);
-	}
-	BIO_free(text);
+	if (certificate != NULL)
+		tls_certificate_check_put_subject(certificate, out);
 }
 
 /* Where certificates are no longer asked for, one that was given counts as none. */
