@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/cidr.h"
 #include "base/log.h"
 
 enum conf_client_certificates {
@@ -109,6 +110,34 @@ struct conf_shared_limits {
 /* A user's share of something: a quarter of the whole. */
 #define CONF_SHARE_AUTO UINT64_MAX
 
+/* A peer by its address, or of a Unix socket by the ids of its process. */
+enum conf_peer_kind {
+	CONF_PEER_NETWORK,
+	CONF_PEER_UID,
+	CONF_PEER_GID,
+};
+
+struct conf_peer {
+	enum conf_peer_kind kind;
+	uint32_t id;
+	struct cidr network;
+};
+
+struct conf_peers {
+	struct conf_peer *items;
+	size_t count;
+};
+
+struct conf_peer_user {
+	struct conf_peer peer;
+	char *user;
+};
+
+enum conf_proxy_protocol {
+	PROXY_PROTOCOL_OFF,
+	PROXY_PROTOCOL_REQUIRED,
+};
+
 struct conf_listener {
 	char *bind; /* "[::]:8883", "unix:/run/broker/broker.sock" (path resolved) */
 	enum conf_protocol protocol;
@@ -123,7 +152,14 @@ struct conf_listener {
 	char *server_reference; /* clients are sent there instead of being accepted; NULL: they are
 	                           accepted */
 	bool server_moved;      /* for good (0x9D), or for now (0x9C) */
-	struct conf_tls tls;    /* merged with the global one */
+	struct conf_peers allow_from; /* empty: everybody */
+	enum conf_proxy_protocol proxy_protocol;
+	struct conf_peers trusted; /* who may send a PROXY header */
+	bool trust_tls_fields;     /* unix: what it says of the client's certificate is believed */
+	struct conf_peer_user *peer_users; /* unix */
+	size_t peer_user_count;
+	char *assume_user;   /* who clients without login are; NULL: anonymous, or refused */
+	struct conf_tls tls; /* merged with the global one */
 	struct conf_authentication authentication; /* likewise */
 	struct conf_authorization authorization;   /* likewise */
 	struct conf_limits limits;                 /* likewise */

@@ -151,7 +151,9 @@ void conn_accept(struct worker *w, struct stream *stream)
 	count(&w->counters.connections_total);
 	DL_APPEND(w->clients->conns, c);
 	c->accepted_ms = w->executor.now_ms;
-	c->deadline_ms = c->accepted_ms + l->limits.connect_timeout_ms;
+	c->deadline_ms =
+	    (stream_accepted_ms(stream) > 0 ? stream_accepted_ms(stream) : c->accepted_ms) +
+	    l->limits.connect_timeout_ms;
 	timer_arm(&w->executor.timers, &c->timer, c->deadline_ms);
 	if (trace_is_on())
 		trace_accepted(c);

@@ -16,7 +16,9 @@
 #include "base/descriptors.h"
 #include "base/log.h"
 #include "net/fd_watch.h"
+#include "net/listener_gate.h"
 #include "net/loop_internal.h"
+#include "net/proxy/proxy_stage.h"
 #include "net/socket_stream.h"
 #include "net/tls_source.h"
 #include "net/tls_stream.h"
@@ -33,6 +35,8 @@ struct listener {
 	struct fd_watch *watch;
 	struct listener_settings settings; /* its tls is not used: see source */
 	struct tls_source *source;         /* NULL without TLS */
+	struct listener_gate gate;
+	struct proxy_stage *proxies; /* NULL: PROXY headers are not taken */
 	listener_accept_fn *on_accept;
 	void *arg;
 	struct timer retry;
@@ -107,15 +111,68 @@ const char *listener_tls_text(const struct conf_listener *conf)
 
 /* --- accepting --- */
 
-static struct stream *new_stream(const struct listener *l, int fd, const struct sockaddr *address)
+/* What stands over the socket, whether a PROXY header came first or not. */
+static struct stream *wrap_socket(const struct listener *l, struct stream *socket)
 {
-	struct peer_address peer = l->settings.conf->is_unix ? peer_address_from_unix(fd)
-	                                                     : peer_address_from_sockaddr(address);
-	struct stream *stream = socket_stream_new(fd, &peer, l->settings.index);
+	struct stream *stream = l->source == NULL ? socket : tls_stream_new(socket, l->source);
 
-	if (l->source != NULL)
-		stream = tls_stream_new(stream, l->source);
 	return protocols[l->settings.conf->protocol].wrap(stream);
+}
+
+static void take_socket(struct listener *l, int fd, const struct sockaddr *address)
+{
+	const struct conf_listener *conf = l->settings.conf;
+	struct peer_address peer =
+	    conf->is_unix ? peer_address_from_unix(fd) : peer_address_from_sockaddr(address);
+	uint64_t now_ms = l->loop->executor->now_ms;
+	bool by_proxy = conf->proxy_protocol == PROXY_PROTOCOL_REQUIRED;
+	struct stream *socket;
+
+	if (by_proxy ? !listener_gate_trusts(&l->gate, &peer, now_ms)
+	             : !listener_gate_admits(&l->gate, &peer, NULL, now_ms)) {
+		close(fd);
+		return;
+	}
+	socket = socket_stream_new(fd, &peer, l->settings.index);
+	if (by_proxy)
+		proxy_stage_add(l->proxies, socket, conf->limits.connect_timeout_ms);
+	else
+		l->on_accept(l->arg, wrap_socket(l, socket));
+}
+
+static void on_header(void *arg, struct stream *socket, const struct proxy_header *header)
+{
+	struct listener *l = arg;
+
+	if (listener_gate_take_header(&l->gate, socket, header, l->loop->executor->now_ms))
+		l->on_accept(l->arg, wrap_socket(l, socket));
+	else
+		stream_discard(socket);
+}
+
+static void on_proxy_refused(void *arg, const struct peer_address *sender, const char *cause)
+{
+	struct listener *l = arg;
+
+	listener_gate_refuse_proxy(&l->gate, sender, cause, l->loop->executor->now_ms);
+}
+
+static const struct proxy_stage_events proxy_events = {.on_header = on_header,
+                                                       .on_refused = on_proxy_refused};
+
+/* The stage is there while the configuration wants it. */
+static void update_stage(struct listener *l)
+{
+	bool wanted = l->settings.conf->proxy_protocol == PROXY_PROTOCOL_REQUIRED;
+
+	if (wanted == (l->proxies != NULL))
+		return;
+	if (wanted) {
+		l->proxies = proxy_stage_new(l->loop, &proxy_events, l);
+		return;
+	}
+	proxy_stage_free(l->proxies);
+	l->proxies = NULL;
 }
 
 /* True: there may be more. */
@@ -136,7 +193,7 @@ static bool accept_one(struct listener *l)
 		if (l->retry_ms > 0)
 			LOG(ACCEPT_RESUMED, .bind = l->settings.conf->bind);
 		l->retry_ms = 0;
-		l->on_accept(l->arg, new_stream(l, fd, (const struct sockaddr *)&address));
+		take_socket(l, fd, (const struct sockaddr *)&address);
 		return true;
 	}
 	if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -197,6 +254,9 @@ struct listener *listener_open(struct loop *loop, int fd, const struct listener_
 	l->fd = fd;
 	l->settings = *settings;
 	l->settings.tls = NULL;
+	l->gate = (struct listener_gate){.conf = settings->conf,
+	                                 .refused_addresses = settings->refused_addresses,
+	                                 .refused_proxies = settings->refused_proxies};
 	l->on_accept = on_accept;
 	l->arg = arg;
 	l->watch = fd_watch_new(loop, fd, on_event, l, &error);
@@ -205,6 +265,7 @@ struct listener *listener_open(struct loop *loop, int fd, const struct listener_
 		    .remedy = "use another address, or check the limits of the system");
 	if (settings->tls != NULL)
 		listener_set_tls(l, settings->tls);
+	update_stage(l);
 	remember_file(l);
 	update_watch(l);
 	return l;
@@ -227,7 +288,8 @@ void listener_set_conf(struct listener *l, const struct conf_listener *conf)
 	REQUIRE_EXECUTOR(l->loop->executor);
 	REQUIRE(conf->is_unix == l->settings.conf->is_unix);
 	REQUIRE(conf->has_tls == l->settings.conf->has_tls);
-	l->settings.conf = conf;
+	l->settings.conf = l->gate.conf = conf;
+	update_stage(l);
 }
 
 void listener_set_tls(struct listener *l, struct tls_context *tls)
@@ -246,6 +308,8 @@ void listener_close(struct listener *l)
 	if (l == NULL)
 		return;
 	REQUIRE(!l->closed);
+	proxy_stage_free(l->proxies);
+	l->proxies = NULL;
 	executor_timer_disarm(l->loop->executor, &l->retry);
 	fd_watch_free(l->watch);
 	l->watch = NULL;

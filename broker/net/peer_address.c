@@ -9,7 +9,11 @@
 #include "base/require.h"
 
 #define IP4_BYTES         4
+#define IP6_BYTES         16
 #define IP6_NETWORK_BYTES 8
+#define ID_BYTES          4
+/* What the kernel says of ids that have none in this user namespace. */
+#define ID_OVERFLOW 65534
 
 struct peer_address peer_address_from_sockaddr(const struct sockaddr *address)
 {
@@ -38,14 +42,66 @@ struct peer_address peer_address_from_sockaddr(const struct sockaddr *address)
 struct peer_address peer_address_from_unix(int fd)
 {
 	struct peer_address p = {.kind = PEER_UNIX};
-	struct ucred credentials = {.uid = (uid_t)-1};
+	struct ucred credentials = {.uid = (uid_t)-1, .gid = (gid_t)-1};
 	socklen_t len = sizeof(credentials);
-	uint32_t uid;
+	uint32_t uid, gid;
 
 	(void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &len);
 	uid = (uint32_t)credentials.uid;
+	gid = (uint32_t)credentials.gid;
 	memcpy(p.bytes, &uid, sizeof(uid));
+	memcpy(p.bytes + ID_BYTES, &gid, sizeof(gid));
 	return p;
+}
+
+static uint32_t id_of(const struct peer_address *p, enum conf_peer_kind kind)
+{
+	uint32_t id;
+
+	memcpy(&id, p->bytes + (kind == CONF_PEER_GID ? ID_BYTES : 0), sizeof(id));
+	return id;
+}
+
+static bool is_peer(const struct peer_address *p, const struct conf_peer *peer)
+{
+	if (peer->kind == CONF_PEER_NETWORK)
+		return peer_address_is_network(p) &&
+		       cidr_has(&peer->network, p->bytes,
+		                p->kind == PEER_IP4 ? IP4_BYTES : IP6_BYTES);
+	return p->kind == PEER_UNIX && id_of(p, peer->kind) == peer->id;
+}
+
+bool peer_address_is_among(const struct peer_address *p, const struct conf_peers *peers)
+{
+	for (size_t i = 0; i < peers->count; i++) {
+		if (is_peer(p, &peers->items[i]))
+			return true;
+	}
+	return false;
+}
+
+static const char *user_of(const struct peer_address *p, enum conf_peer_kind kind,
+                           const struct conf_peer_user *users, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (users[i].peer.kind == kind && is_peer(p, &users[i].peer))
+			return users[i].user;
+	}
+	return NULL;
+}
+
+/* A user id of another namespace is anybody's, whatever its group is. */
+const char *peer_address_user(const struct peer_address *p, const struct conf_peer_user *users,
+                              size_t count)
+{
+	const char *user;
+
+	/* mutant: peers_of_other_namespaces */
+	if (p->kind != PEER_UNIX || id_of(p, CONF_PEER_UID) == ID_OVERFLOW ||
+	    id_of(p, CONF_PEER_UID) == UINT32_MAX)
+		return NULL;
+	user = user_of(p, CONF_PEER_UID, users, count);
+	return user == NULL ? user_of(p, CONF_PEER_GID, users, count) : user;
 }
 
 bool peer_address_is_network(const struct peer_address *p)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "conf/conf.h"
 
 struct sockaddr;
 
@@ -19,7 +20,7 @@ enum peer_kind {
 };
 
 struct peer_address {
-	/* IPv4: 4 bytes, IPv6: 16, Unix: the user id. */
+	/* IPv4: 4 bytes, IPv6: 16, Unix: the user id, then the primary group id. */
 	uint8_t bytes[16];
 	/* Of PEER_NAMED; borrowed. */
 	const char *name;
@@ -29,8 +30,13 @@ struct peer_address {
 
 /* IPv4 in IPv6 becomes IPv4. */
 struct peer_address peer_address_from_sockaddr(const struct sockaddr *address);
-/* The user at the other end of a connected Unix socket (SO_PEERCRED). */
+/* User and primary group at the other end of a connected Unix socket (SO_PEERCRED). */
 struct peer_address peer_address_from_unix(int fd);
+/* Is it one of these? */
+bool peer_address_is_among(const struct peer_address *p, const struct conf_peers *peers);
+/* The user whom the list names for it: for its user id, else for its group. NULL: nobody. */
+const char *peer_address_user(const struct peer_address *p, const struct conf_peer_user *users,
+                              size_t count);
 /* Is it an address of a network, which limits for each address count? */
 bool peer_address_is_network(const struct peer_address *p);
 /* "192.0.2.7:50123", "[2001:db8::1]:50123", "unix:uid=1000"; the length, cut to cap - 1. */

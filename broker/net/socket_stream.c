@@ -250,6 +250,18 @@ static ssize_t op_read(struct stream *stream, void *out, size_t cap)
 	return -1;
 }
 
+ssize_t socket_stream_peek(struct stream *stream, void *out, size_t cap)
+{
+	const struct socket_stream *s = socket_of(stream);
+	ssize_t n;
+
+	REQUIRE(s->stream.ops == stream->ops && s->fd >= 0);
+	n = recv(s->fd, out, cap, MSG_PEEK | MSG_DONTWAIT);
+	if (n > 0)
+		return n;
+	return n < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
+}
+
 static void on_event(void *owner, int events, bool failed)
 {
 	struct socket_stream *s = owner;
@@ -415,6 +427,8 @@ static void op_free(struct stream *stream)
 	if (s->fd >= 0)
 		close(s->fd);
 	output_chain_fini(&s->out);
+	if (s->facts.proxy != NULL)
+		s->facts.proxy->free(s->facts.proxy);
 	free(s);
 }
 

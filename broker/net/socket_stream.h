@@ -9,4 +9,7 @@
  * one that accepted it. */
 struct stream *socket_stream_new(int fd, const struct peer_address *peer, unsigned listener);
 
+/* Bytes that are there, without taking them; 0: none, -1: the end. It must be attached. */
+ssize_t socket_stream_peek(struct stream *stream, void *out, size_t cap);
+
 #endif

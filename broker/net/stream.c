@@ -245,6 +245,21 @@ bool stream_has_address(const struct stream *s)
 	return peer_address_is_network(&s->facts->peer);
 }
 
+const struct peer_address *stream_peer(const struct stream *s)
+{
+	return &s->facts->peer;
+}
+
+const struct peer_address *stream_proxy(const struct stream *s)
+{
+	return s->facts->proxy == NULL ? NULL : &s->facts->proxy->sender;
+}
+
+uint64_t stream_accepted_ms(const struct stream *s)
+{
+	return s->facts->accepted_ms;
+}
+
 bool stream_is_established(const struct stream *s)
 {
 	return s->facts->established;

@@ -101,6 +101,12 @@ struct slice stream_peer_key(const struct stream *s);
 size_t stream_peer_key_text(const struct stream *s, char *out, size_t cap);
 /* Does the peer have an address of a network, which limits for each address count? */
 bool stream_has_address(const struct stream *s);
+/* The peer itself, for rules about addresses. */
+const struct peer_address *stream_peer(const struct stream *s);
+/* Who sent the PROXY header that named the peer; NULL: there was none. */
+const struct peer_address *stream_proxy(const struct stream *s);
+/* When it was accepted, where that is longer ago than its owner has had it; 0: not at all. */
+uint64_t stream_accepted_ms(const struct stream *s);
 /* False while a handshake is under way: no byte of the peer's has come through yet. */
 bool stream_is_established(const struct stream *s);
 const char *stream_tls_version(const struct stream *s); /* "TLSv1.3", or "none" */
@@ -131,7 +137,8 @@ enum stream_fit stream_fits(const struct stream *s, const struct tls_context *ct
 
 /* --- for implementations --- */
 
-/* What TLS knows of its peer once the handshake is done: embedded in what can answer more. */
+/* What is known of the TLS with the peer once its handshake is done, here or at a proxy: embedded
+ * in what can answer more. */
 struct stream_tls {
 	/* "TLSv1.3" */
 	const char *version;
@@ -145,9 +152,20 @@ struct stream_tls {
 	                        bool connected, const char **why);
 };
 
+/* A proxy that named the peer: embedded in what keeps more of its header. */
+struct stream_proxy {
+	struct peer_address sender;
+	void (*free)(struct stream_proxy *proxy);
+};
+
 /* One for the whole stack: the lowest stream has it, each of the others adds what it learns. */
 struct stream_facts {
 	struct peer_address peer;
+	/* Who named the peer by a PROXY header; owned by the lowest stream. NULL: there was none.
+	 */
+	struct stream_proxy *proxy;
+	/* When a PROXY header came to be waited for. */
+	uint64_t accepted_ms;
 	/* Index of the listener that accepted it. */
 	unsigned listener;
 	/* Whole packets that the owner got out of its bytes (stream_note_packet). */

@@ -223,6 +223,10 @@ bool tls_log_is_tls(struct slice first_bytes)
 	return first_bytes.len < 2 || first_bytes.data[1] == SSL3_VERSION_MAJOR;
 }
 
+#define UNEXPECTED_PROXY                                                                           \
+	"a proxy sent a PROXY header, which is not expected here: set proxy_protocol: required "   \
+	"and trusted for this listener, or let the proxy send none"
+
 const char *tls_log_plaintext_cause(struct slice first_bytes)
 {
 	static const struct {
@@ -236,9 +240,8 @@ const char *tls_log_plaintext_cause(struct slice first_bytes)
 	    {SLICE_INIT("HEAD"), "the client sent HTTP; this port is for MQTT over TLS"},
 	    {SLICE_INIT("OPTI"), "the client sent HTTP; this port is for MQTT over TLS"},
 	    {SLICE_INIT("CONN"), "the client sent HTTP; this port is for MQTT over TLS"},
-	    {SLICE_INIT("PROX"), "a proxy sent a PROXY header, which is not expected here"},
-	    {SLICE_INIT("\r\n\r\n\x00\r\nQUIT\n"),
-	     "a proxy sent a PROXY header, which is not expected here"},
+	    {SLICE_INIT("PROXY "), UNEXPECTED_PROXY},
+	    {SLICE_INIT("\r\n\r\n\x00\r\nQUIT\n"), UNEXPECTED_PROXY},
 	    {SLICE_INIT("SSH-"), "the client sent SSH"},
 	};
 

@@ -68,7 +68,10 @@ static void on_accept(void *arg, struct stream *stream)
 static void apply_listener(struct worker *w, unsigned slot, int fd)
 {
 	const struct conf_listener *l = config_snapshot_listener(w->snapshot, slot);
-	struct listener_settings settings = {.conf = l, .index = slot};
+	struct listener_settings settings = {.conf = l,
+	                                     .index = slot,
+	                                     .refused_addresses = &w->counters.refused_addresses,
+	                                     .refused_proxies = &w->counters.refused_proxies};
 
 	if (l == NULL) {
 		listener_close(w->clients->listeners[slot]);

@@ -256,6 +256,8 @@ static void make_listener(struct net_fixture *h, const char *path)
 		h->conf = (struct conf_listener){
 		    .bind = xstrdup("127.0.0.1:0"), .host = xstrdup("127.0.0.1"), .has_tls = true};
 	}
+	if (h->rules.configure != NULL)
+		h->rules.configure(&h->conf);
 	h->listen_fd = socket_bind(&h->conf, &h->port, true, &errors, "test.yaml");
 	if (h->listen_fd < 0)
 		fail_msg("%s", errors_text(&errors));

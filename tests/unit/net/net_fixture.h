@@ -40,7 +40,8 @@ typedef void net_fixture_event_fn(struct net_fixture_conn *c);
 struct net_fixture_rules {
 	net_fixture_bytes_fn *on_bytes; /* NULL: echo */
 	net_fixture_event_fn *on_drained;
-	net_fixture_event_fn *on_open; /* right after attach */
+	net_fixture_event_fn *on_open;                 /* right after attach */
+	void (*configure)(struct conf_listener *conf); /* NULL: as it is */
 };
 
 struct net_fixture {
