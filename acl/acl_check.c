@@ -99,164 +99,165 @@ void acl_subject_free(struct acl_subject *subject)
 
 /* Filled as far as a tree asks; each level found and looked up once for all trees. */
 struct topic_level {
-	struct slice text;
+	struct slice text; /* data NULL: the topic has no more */
 	uint32_t id;
 };
 
 struct acl_query {
 	const struct acl_subject *subject;
 	const struct acl_request *request;
-	uint8_t action;    /* its bit */
-	bool dollar;       /* the topic begins with '$' */
-	bool bridge;       /* only rules that name it allow */
-	bool done;         /* all levels found */
-	uint32_t count;    /* of levels found */
-	const uint8_t *at; /* after them */
-	const uint8_t *end;
+	struct level_reader reader; /* at NULL: all levels are found */
 	struct topic_level *levels;
-};
-
-/* The level at this depth, found if it is the next one; hashing ends where no level of the policy
- * is that long. NULL: the topic has no more. */
-static const struct topic_level *query_level(struct acl_query *q, uint32_t depth)
-{
-	const struct level_dictionary *d = &q->subject->acl->levels;
-	size_t left = (size_t)(q->end - q->at);
-	size_t most = left < d->longest ? left : d->longest;
-	struct topic_level *level = &q->levels[depth];
-	uint64_t hash = 0;
-	size_t i = 0;
-
-	if (depth < q->count)
-		return level;
-	if (q->done)
-		return NULL;
-	q->count++;
-	for (; i < most && q->at[i] != '/'; i++)
-		hash = level_dictionary_hash_byte(hash, q->at[i]);
-	level->id = 0;
-	if (i == left || q->at[i] == '/') {
-		level->text = slice_of(q->at, i);
-		level->id = level_dictionary_find(d, level_dictionary_hash_end(hash), level->text);
-	} else {
-		const uint8_t *slash = memchr(q->at + i, '/', left - i);
-
-		i = slash == NULL ? left : (size_t)(slash - q->at);
-		level->text = slice_of(q->at, i);
-	}
-	q->done = i == left;
-	q->at += q->done ? i : i + 1;
-	return level;
-}
-
-/* One walk through one tree. */
-struct search {
-	struct acl_query *q;
+	struct topic_level *unread; /* the next one */
+	uint8_t action;             /* its bit */
+	bool dollar;                /* the topic begins with '$' */
+	bool bridge;                /* only rules that name it allow */
+	/* The walk through one tree. */
+	uint32_t best; /* the first rule that fits so far */
 	const struct trie *trie;
 	const struct acl_rule *rules;
-	uint32_t best; /* the first rule that fits so far */
 };
 
-static void search_refs(struct search *s, uint32_t ref)
+static void read_level(struct acl_query *q)
+{
+	struct topic_level *level = q->unread++;
+	struct hashed_level found UNINITIALIZED;
+
+	if (q->reader.at == NULL) {
+		level->text.data = NULL;
+		return;
+	}
+	level_read(&q->reader, &found);
+	level->text = found.text;
+	level->id = level_dictionary_find(&q->subject->acl->levels, &found);
+	q->reader.at = q->reader.at == q->reader.end ? NULL : q->reader.at + 1; /* the '/' */
+}
+
+static void search_refs(struct acl_query *q, uint32_t ref)
 {
 	while (ref != 0) {
-		const struct trie_ref *r = &s->trie->refs[ref - 1];
+		const struct trie_ref *r = &q->trie->refs[ref - 1];
 
-		if (r->rule >= s->best)
+		if (r->rule >= q->best)
 			return;
-		if ((r->actions & s->q->action) != 0 && (!s->q->bridge || r->deny || r->bridge) &&
-		    (!r->conditional || condition_hold(&s->rules[r->rule], s->q->request,
-		                                       &s->q->subject->names.in_conditions))) {
-			s->best = r->rule;
+		if ((r->actions & q->action) != 0 && (!q->bridge || r->deny || r->bridge) &&
+		    (!r->conditional || condition_hold(&q->rules[r->rule], q->request,
+		                                       &q->subject->names.in_conditions))) {
+			q->best = r->rule;
 			return;
 		}
 		ref = r->next;
 	}
 }
 
-static void search_node(struct search *s, uint32_t index, uint32_t depth);
+static void search_node(struct acl_query *q, const struct trie_node *node,
+                        struct topic_level *level, bool wild);
 
 /* Below a `+` or `#` of the asked filter only what stands for every level covers it; and `+/#`
  * covers `#` where no topic ends: at the start, or after an empty first level. */
-static void search_below_wildcard(struct search *s, uint32_t child, uint32_t depth)
+static void search_below_wildcard(struct acl_query *q, uint32_t child, struct topic_level *level)
 {
-	const struct topic_level *levels = s->q->levels;
+	const struct trie_node *node = &q->trie->nodes[child];
+	const uint8_t *start = q->request->topic.data;
 
-	if (levels[depth].text.data[0] == '+')
-		search_node(s, child, depth + 1);
-	else if (depth == 0 || (depth == 1 && levels[0].text.len == 0))
-		search_refs(s, s->trie->nodes[child].hash);
+	if (level->text.data[0] == '+')
+		search_node(q, node, level + 1, true);
+	else if (level->text.data == start || (level->text.data == start + 1 && start[0] == '/'))
+		search_refs(q, node->hash);
 }
 
-static void search_wildcard(struct search *s, const struct trie_node *node, uint32_t depth)
+static void search_wildcard(struct acl_query *q, const struct trie_node *node,
+                            struct topic_level *level)
 {
-	for (uint32_t i = node->patterns; i != 0; i = s->trie->patterns[i - 1].next) {
-		const struct trie_pattern *p = &s->trie->patterns[i - 1];
+	for (uint32_t i = node->patterns; i != 0; i = q->trie->patterns[i - 1].next) {
+		const struct trie_pattern *p = &q->trie->patterns[i - 1];
 
-		if (p->deny &&
-		    pattern_is_hole(&p->level->pattern, &s->q->subject->names.in_filters))
-			search_below_wildcard(s, p->child, depth);
+		if (p->deny && pattern_is_hole(&p->level->pattern, &q->subject->names.in_filters))
+			search_below_wildcard(q, p->child, level);
 	}
 	if (node->plus != 0)
-		search_below_wildcard(s, node->plus, depth);
+		search_below_wildcard(q, node->plus, level);
 }
 
-static bool level_is_wildcard(const struct topic_level *level)
+static bool is_wildcard(struct slice level)
 {
-	return level->text.len == 1 && (level->text.data[0] == '+' || level->text.data[0] == '#');
+	return level.len == 1 && (level.data[0] == '+' || level.data[0] == '#');
 }
 
-/* Recursion ends at RULE_LEVELS_MAX, and each node is seen at most once. */
-static void search_node(struct search *s, uint32_t index, uint32_t depth)
+/* Of the nodes that a level leads to one is left to the caller: mostly it is the only one. */
+static uint32_t search_also(struct acl_query *q, uint32_t child, uint32_t other,
+                            struct topic_level *level)
 {
-	const struct trie_node *node = &s->trie->nodes[index];
-	bool wild = depth > 0 || !s->q->dollar; /* [MQTT-4.7.2-1] */
-	const struct topic_level *level;
-	uint32_t child;
+	/* mutant: rule_of_another_branch */
+	if (child != 0)
+		search_node(q, &q->trie->nodes[child], level + 1, true);
+	return other;
+}
 
-	if (node->least >= s->best)
-		return;
-	if (wild)
-		search_refs(s, node->hash);
-	if (node->least >= s->best) /* nothing below comes before what fits */
-		return;
-	level = query_level(s->q, depth);
-	if (level == NULL) {
-		search_refs(s, node->here);
-		return;
-	}
-	if (level_is_wildcard(level)) { /* only of filters: topic names have none */
-		search_wildcard(s, node, depth);
-		return;
-	}
-	if (level->id != 0 && (child = trie_edge_find(s->trie, index, level->id)) != 0)
-		search_node(s, child, depth + 1);
-	for (uint32_t i = node->patterns; i != 0; i = s->trie->patterns[i - 1].next) {
-		const struct trie_pattern *p = &s->trie->patterns[i - 1];
+static uint32_t search_patterns(struct acl_query *q, uint32_t first, uint32_t child,
+                                struct topic_level *level)
+{
+	bool is_first = level->text.data == q->request->topic.data;
 
-		if (pattern_matches(
-			&p->level->pattern, &s->q->subject->names.in_filters, level->text,
-			(p->deny ? PATTERN_HOLES : 0) | (depth == 0 ? PATTERN_FIRST : 0)))
-			search_node(s, p->child, depth + 1);
+	for (uint32_t i = first; i != 0; i = q->trie->patterns[i - 1].next) {
+		const struct trie_pattern *p = &q->trie->patterns[i - 1];
+
+		if (pattern_matches(&p->level->pattern, &q->subject->names.in_filters, level->text,
+		                    (p->deny ? PATTERN_HOLES : 0) | (is_first ? PATTERN_FIRST : 0)))
+			child = search_also(q, child, p->child, level);
 	}
-	if (wild && node->plus != 0)
-		search_node(s, node->plus, depth + 1);
+	return child;
+}
+
+/* From this node on, with the levels from this one. Not `wild`: a wildcard here does not match
+ * [MQTT-4.7.2-1]. Recursion ends at RULE_LEVELS_MAX, and each node is seen at most once. */
+static void search_node(struct acl_query *q, const struct trie_node *node,
+                        struct topic_level *level, bool wild)
+{
+	const struct trie *trie = q->trie;
+
+	for (;; level++, wild = true) {
+		uint32_t child = 0;
+
+		if (node->least >= q->best)
+			return;
+		if (node->hash != 0 && wild) {
+			search_refs(q, node->hash);
+			if (node->least >= q->best) /* nothing below comes before what fits */
+				return;
+		}
+		if (level == q->unread)
+			read_level(q);
+		if (level->text.data == NULL) {
+			search_refs(q, node->here);
+			return;
+		}
+		if (is_wildcard(level->text)) { /* only of filters: topic names have none */
+			search_wildcard(q, node, level);
+			return;
+		}
+		if (level->id != 0)
+			child = trie_child(trie, node, level->id);
+		if (node->patterns != 0)
+			child = search_patterns(q, node->patterns, child, level);
+		if (node->plus != 0 && /* mutant: plus_covers_dollar */ wild)
+			child = search_also(q, child, node->plus, level);
+		if (child == 0)
+			return;
+		node = &trie->nodes[child];
+	}
 }
 
 /* The first rule of the list that fits the topic or covers the filter, NULL where none does. */
 static const struct acl_rule *decide(const struct rule_list *list, struct acl_query *q)
 {
-	struct search s = {
-	    .q = q,
-	    .trie = (q->action & ACTIONS_WRITE) != 0 ? &list->write : &list->read,
-	    .rules = list->rules,
-	    .best = UINT32_MAX,
-	};
-
 	if (list->count == 0)
 		return NULL;
-	search_node(&s, 0, 0);
-	return s.best == UINT32_MAX ? NULL : &list->rules[s.best];
+	q->trie = (q->action & ACTIONS_WRITE) != 0 ? &list->write : &list->read;
+	q->rules = list->rules;
+	q->best = UINT32_MAX;
+	search_node(q, q->trie->nodes, q->levels, !q->dollar);
+	return q->best == UINT32_MAX ? NULL : &list->rules[q->best];
 }
 
 static bool rule_overlaps(const struct acl_rule *rule, const struct acl_query *q)
@@ -349,9 +350,9 @@ static struct acl_query query_of(const struct acl_subject *subject,
 	    .request = request,
 	    .action = ACTION_BIT(request->action),
 	    .dollar = is_dollar(request->topic),
-	    .at = request->topic.data,
-	    .end = request->topic.data + request->topic.len,
+	    .reader = level_reader_of(request->topic),
 	    .levels = levels,
+	    .unread = levels,
 	};
 }
 

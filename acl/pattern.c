@@ -154,8 +154,8 @@ static bool matches_behind(const struct pattern *p, size_t hole, const struct pa
 	}
 }
 
-bool pattern_matches(const struct pattern *p, const struct pattern_names *names, struct slice bytes,
-                     unsigned flags)
+bool pattern_matches_parts(const struct pattern *p, const struct pattern_names *names,
+                           struct slice bytes, unsigned flags)
 {
 	for (size_t i = 0; i < p->count; i++) {
 		struct slice value;

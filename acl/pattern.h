@@ -53,7 +53,22 @@ bool pattern_has_client(const struct pattern *p);
 bool pattern_is_known(const struct pattern *p, const struct pattern_names *names);
 /* Nothing but names without a value: like a `+`. */
 bool pattern_is_hole(const struct pattern *p, const struct pattern_names *names);
-bool pattern_matches(const struct pattern *p, const struct pattern_names *names, struct slice bytes,
-                     unsigned flags);
+/* pattern_matches of any pattern. */
+bool pattern_matches_parts(const struct pattern *p, const struct pattern_names *names,
+                           struct slice bytes, unsigned flags);
+
+/* Nearly all patterns of rules are a whole level "%u" or "%c". */
+static inline bool pattern_matches(const struct pattern *p, const struct pattern_names *names,
+                                   struct slice bytes, unsigned flags)
+{
+	if (p->count == 1 && (flags & PATTERN_OPEN) == 0 && p->parts->kind != PART_TEXT) {
+		const struct slice *name =
+		    p->parts->kind == PART_USER ? &names->user : &names->client;
+
+		if (name->data != NULL)
+			return slice_equal(*name, bytes);
+	}
+	return pattern_matches_parts(p, names, bytes, flags);
+}
 
 #endif

@@ -42,15 +42,22 @@ static void edges_grow(struct trie *t)
 
 static uint32_t child_text(struct trie *t, uint32_t node, uint32_t level)
 {
-	uint32_t child = trie_edge_find(t, node, level);
+	uint32_t child = trie_child(t, &t->nodes[node], level);
 
 	if (child != 0)
 		return child;
+	if (t->nodes[node].child == 0) {
+		child = node_new(t);
+		t->nodes[node].level = level;
+		t->nodes[node].child = child;
+		return child;
+	}
 	if ((t->edge_count + 1) * 2 > t->edge_mask)
 		edges_grow(t);
 	child = node_new(t);
 	edge_place(t, (struct trie_edge){.node = node, .level = level, .child = child});
 	t->edge_count++;
+	t->nodes[node].more = true;
 	return child;
 }
 

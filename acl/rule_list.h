@@ -17,10 +17,14 @@ struct trie_node {
 	uint32_t patterns; /* first of its edges with names */
 	uint32_t here;     /* refs: filters that end here */
 	uint32_t hash;     /* refs: filters that end here with '#' */
+	/* Its first edge with a literal level; it has others in the table. */
+	uint32_t level, child;
+	bool more;
 };
 
-/* (node, level) -> child: open addressing of its own and not base/table.h, because a slot is three
- * numbers and no pointer, and each level of each PUBLISH looks one up without a call. */
+/* (node, level) -> child, of nodes that have several: open addressing of its own and not
+ * base/table.h, because a slot is three numbers and no pointer, and each level of each PUBLISH
+ * looks one up without a call. */
 struct trie_edge {
 	uint32_t node, level, child;
 };
@@ -54,12 +58,19 @@ static inline uint32_t trie_edge_hash(uint32_t node, uint32_t level)
 	return (uint32_t)((((uint64_t)node << 32 | level) * 0x9e3779b97f4a7c15U) >> 32);
 }
 
-static inline uint32_t trie_edge_find(const struct trie *t, uint32_t node, uint32_t level)
+/* The child that a literal level leads to; 0: none. */
+static inline uint32_t trie_child(const struct trie *t, const struct trie_node *node,
+                                  uint32_t level)
 {
-	uint32_t i = trie_edge_hash(node, level) & t->edge_mask;
+	uint32_t index = (uint32_t)(node - t->nodes), i;
 
+	if (node->level == level)
+		return node->child;
+	if (!node->more)
+		return 0;
+	i = trie_edge_hash(index, level) & t->edge_mask;
 	for (; t->edges[i].child != 0; i = (i + 1) & t->edge_mask) {
-		if (t->edges[i].node == node && t->edges[i].level == level)
+		if (t->edges[i].node == index && t->edges[i].level == level)
 			return t->edges[i].child;
 	}
 	return 0;

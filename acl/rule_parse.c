@@ -126,7 +126,7 @@ static const char *filter_mistake(struct slice filter)
 		return "not a topic filter: + and # must be a whole level, and # the last one";
 	if (topic_filter_share(filter, &group, &rest) != SHARE_NONE)
 		return "a shared subscription is checked by its filter: leave $share/group/ out";
-	if (topic_levels(filter) > RULE_LEVELS_MAX)
+	if (topic_exceeds_levels(filter, RULE_LEVELS_MAX))
 		return "a filter of more than 128 levels";
 	return NULL;
 }

@@ -63,11 +63,15 @@ static const char *const partial_words[] = {
 };
 static const char *const retain_words[] = {"", " retain=no", " retain=only", " retain=delete"};
 static const char *const payload_words[] = {"on", "o*", "%u", "%c*", "%u/%c", "%%*", "*", "on,off"};
-static const char *const rule_levels[] = {"a",      "b",   "%u", "%c", "x%u", "%cy", "%u%c",
-                                          "x%c-%u", "+",   "+",  "",   "$s",  "%%",  "x=y",
-                                          "b b",    "own", "+",  "a",  "%c"};
-static const char *const topic_levels_[] = {"a", "b",  "anna", "c1",  "xanna", "c1y", "annac1",
-                                            "",  "$s", "%",    "x=y", "b b",   "own", "xq-anna"};
+/* Levels are compared eight bytes at a time. */
+#define LONG_LEVELS                                                                                \
+	"sensors", "sensors1", "sensors2", "sensors-on", "sensors-of-floor-1", "sensors-of-floor-2"
+static const char *const rule_levels[] = {"a",      "b",   "%u", "%c", "x%u", "%cy",      "%u%c",
+                                          "x%c-%u", "+",   "+",  "",   "$s",  "%%",       "x=y",
+                                          "b b",    "own", "+",  "a",  "%c",  LONG_LEVELS};
+static const char *const topic_levels_[] = {"a",   "b",      "anna", "c1",      "xanna",
+                                            "c1y", "annac1", "",     "$s",      "%",
+                                            "x=y", "b b",    "own",  "xq-anna", LONG_LEVELS};
 static const char *const whole_filters[] = {"#", "$SYS/broker/connection/%u/state", "$SYS/#",
                                             "$SYS/broker/connection/#"};
 
@@ -238,8 +242,8 @@ static void draw_question(struct source *s, struct question *q)
 	                                       "c1", "anna/c1", "anna/a/b", "%x"};
 	static const char *const places[] = {"$SYS/broker/connection/anna/state", "$SYS/x",
 	                                     "desired/a", "a/desired"};
-	static const char *const asked_levels[] = {"a",  "b", "+",     "+", "anna",
-	                                           "c1", "",  "xanna", "$s"};
+	static const char *const asked_levels[] = {"a",  "b", "+",     "+",  "anna",
+	                                           "c1", "",  "xanna", "$s", LONG_LEVELS};
 
 	q->asker = &PICK(s, askers);
 	q->action = (enum acl_action)draw(s, 4);
