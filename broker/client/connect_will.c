@@ -81,7 +81,7 @@ bool connect_will_is_admitted(struct conn *c, const struct connect *packet,
 		             "the will is retained, and limits.retain_available is false"));
 		return false;
 	}
-	if (topic_levels(packet->will.topic) > limits->topic_levels) {
+	if (topic_exceeds_levels(packet->will.topic, limits->topic_levels)) {
 		connect_refuse(
 		    c, packet,
 		    fault_of(REASON_TOPIC_NAME_INVALID,

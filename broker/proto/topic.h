@@ -16,6 +16,11 @@ bool topic_name_valid(struct slice name);
  * is checked by topic_filter_share. [MQTT5-4.7.1-1, -2] */
 bool topic_filter_valid(struct slice filter);
 size_t topic_levels(struct slice s); /* number of '/' plus one */
+/* Has it more levels than that? Those of a short one need not be counted. */
+static inline bool topic_exceeds_levels(struct slice s, size_t max)
+{
+	return s.len >= max && topic_levels(s) > max;
+}
 bool topic_has_wildcard(struct slice s);
 
 enum share_result {

@@ -54,7 +54,7 @@ static struct fault check_settings(const struct conf_limits *limits, const struc
 	if (pub->properties.user_count > limits->user_properties)
 		return fault_of(REASON_QUOTA_EXCEEDED,
 		                "there are more User Properties than limits.user_properties");
-	if (topic_levels(pub->topic) > limits->topic_levels)
+	if (topic_exceeds_levels(pub->topic, limits->topic_levels))
 		return fault_of(REASON_TOPIC_NAME_INVALID,
 		                "the topic name has more levels than limits.topic_levels");
 	if (!properties_fit_payload(&pub->properties, pub->payload))

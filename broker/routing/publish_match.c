@@ -138,8 +138,6 @@ static bool collect_items(struct worker *w, struct publish_match *p, const struc
 	const struct route_match *match = &p->match;
 	size_t left = match->target_count - p->merged, end = match->target_count;
 
-	if (match->target_count + match->share_count == 0)
-		return true;
 	if (until != UINT64_MAX && left / TARGETS_PER_STEP > until - w->work)
 		end = p->merged + (size_t)(until - w->work) * TARGETS_PER_STEP;
 	w->work += (end - p->merged) / TARGETS_PER_STEP;
@@ -161,20 +159,26 @@ static void begin_match(struct route *r, struct publish_match *p)
 	p->begun++;
 }
 
-static bool go_on(struct worker *w, struct publish_match *p, const struct msg *msg, uint64_t until)
+static bool collect_filters(struct worker *w, struct publish_match *p, const struct msg *msg,
+                            uint64_t until)
 {
 	const size_t before = p->match.visited;
 	size_t visited = SIZE_MAX;
 
-	if (!p->is_collected) {
-		if (until != UINT64_MAX)
-			visited = before + (size_t)(until - w->work) * NODES_PER_STEP;
-		p->is_collected =
-		    route_match_go_on(w->shared->route, msg_topic(msg), &p->match, visited);
-		w->work += (p->match.visited - before) / NODES_PER_STEP;
-	}
-	return p->is_collected && (w->work < until || until == UINT64_MAX) &&
-	       collect_items(w, p, msg, until);
+	if (until != UINT64_MAX)
+		visited = before + (size_t)(until - w->work) * NODES_PER_STEP;
+	p->is_collected = route_match_go_on(w->shared->route, msg_topic(msg), &p->match, visited);
+	w->work += (p->match.visited - before) / NODES_PER_STEP;
+	return p->is_collected;
+}
+
+static bool go_on(struct worker *w, struct publish_match *p, const struct msg *msg, uint64_t until)
+{
+	if (!p->is_collected && !collect_filters(w, p, msg, until))
+		return false;
+	if (p->match.target_count + p->match.share_count == 0)
+		return true; /* nearly always: no session is named */
+	return w->work < until && collect_items(w, p, msg, until);
 }
 
 static size_t bytes_of(const struct publish_match *p)

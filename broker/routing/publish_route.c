@@ -20,12 +20,17 @@
 
 /* --- handing over --- */
 
+static size_t receivers_of(const struct publish_job *job)
+{
+	return job->match->filter_count + job->match->target_count + job->match->share_count;
+}
+
+/* 3.1.1 has no reasons in its acknowledgements. */
 static enum reason reason_of(const struct publish_job *job)
 {
-	bool nobody =
-	    job->match->filter_count + job->match->target_count + job->match->share_count == 0;
-
-	return nobody ? REASON_NO_MATCHING_SUBSCRIBERS : REASON_SUCCESS;
+	if (job->link == NULL || job->link->version != MQTT_5_0 || receivers_of(job) > 0)
+		return REASON_SUCCESS;
+	return REASON_NO_MATCHING_SUBSCRIBERS;
 }
 
 static void acknowledge_now(struct publish_job *job, enum reason reason)
@@ -34,8 +39,6 @@ static void acknowledge_now(struct publish_job *job, enum reason reason)
 		job->inbound->pending = false;
 	if (job->link == NULL || job->msg->qos == 0)
 		return;
-	if (job->link->version != MQTT_5_0)
-		reason = REASON_SUCCESS;
 	pending_ack_send(job->link, job->msg->qos == 1 ? PACKET_PUBACK : PACKET_PUBREC,
 	                 job->packet_id, reason, SLICE_EMPTY);
 }
@@ -54,8 +57,7 @@ static void dispatch_commit(struct worker *w, struct publish_job *job)
 
 	if (!commit->holds_live)
 		dispatch_live(w, job->msg, job->match, job->msg->retain);
-	commit->reason =
-	    job->link != NULL && job->link->version == MQTT_5_0 ? reason_of(job) : REASON_SUCCESS;
+	commit->reason = reason_of(job);
 	if (!commit_append(w, job, &commit))
 		acknowledge_now(job, commit->reason);
 	commit_free(commit);
@@ -174,9 +176,7 @@ enum publish_outcome publish_route(struct worker *w, struct publish_job *job)
 		outcome = PUBLISH_LATER;
 	route_read_end(route, w->executor.index);
 	if (trace_is_on() && outcome == PUBLISH_ROUTED)
-		trace_routed(job->session, job->msg,
-		             job->match->filter_count + job->match->target_count +
-		                 job->match->share_count);
+		trace_routed(job->session, job->msg, receivers_of(job));
 	if (outcome == PUBLISH_FULL)
 		session_report_retained(job->session, msg_topic(job->msg), job->full);
 	if (outcome != PUBLISH_ROUTED || job->msg->retain)

@@ -46,7 +46,7 @@ static enum reason check(struct client_link *link, struct slice whole, struct sl
 	struct acl_verdict verdict;
 	const char *exceeds;
 
-	if (topic_levels(filter) > limits->topic_levels) {
+	if (topic_exceeds_levels(filter, limits->topic_levels)) {
 		exceeds = "a topic filter has more levels than limits.topic_levels";
 		session_report_subscribe_refusal(s, whole,
 		                                 fault_of(REASON_TOPIC_FILTER_INVALID, exceeds));

@@ -136,10 +136,12 @@ void route_match_begin(const struct route *r, struct route_match *out)
 	out->executors = 0;
 	out->visited = 0;
 	out->depth = out->at = out->reached = 0;
-	out->count = r->tree.root->children > 0 ? 1 : 0;
+	out->count = 0;
 	out->changes = r->changes;
+	if (r->tree.root->children == 0)
+		return; /* no filter has a wildcard */
 	reserve_frontier(out, 2);
-	out->frontier[0][0] = r->tree.root;
+	out->frontier[0][out->count++] = r->tree.root;
 }
 
 bool route_match_holds(const struct route *r, const struct route_match *m)
@@ -155,7 +157,7 @@ bool route_match_go_on(struct route *r, struct slice topic, struct route_match *
 
 	REQUIRE(route_match_holds(r, out));
 	level_tree_prefetch(&r->exact, r->exact.root, hash);
-	if (!match_wildcards(r, topic, out, visited))
+	if (out->count > 0 && !match_wildcards(r, topic, out, visited))
 		return false;
 	exact = level_tree_child(&r->exact, r->exact.root, topic, hash);
 	if (exact != NULL)

@@ -244,6 +244,8 @@ static void walk_gives_every_level(void **state)
 		assert_false(topic_walk_next(&w, &level));
 		assert_false(topic_walk_next(&w, &level));
 		assert_int_equal(topic_levels(s), rows[i].count);
+		for (size_t max = 0; max < rows[i].count + 3; max++)
+			assert_int_equal(topic_exceeds_levels(s, max), rows[i].count > max);
 		slice_free(s);
 	}
 }
