@@ -15,7 +15,7 @@ PRODUCT = ("broker/", "auth/", "acl/", "conf/", "tools/")
 
 # Headers of C, POSIX and Linux. Any other belongs to a library, which README.md lists with its header.
 SYSTEM = set("""assert.h errno.h inttypes.h limits.h math.h signal.h stdarg.h stdatomic.h stdbool.h stddef.h stdint.h
-stdio.h stdlib.h string.h time.h dirent.h execinfo.h fcntl.h fnmatch.h getopt.h glob.h grp.h libgen.h netdb.h poll.h
+stdio.h stdlib.h string.h time.h dirent.h endian.h execinfo.h fcntl.h fnmatch.h getopt.h glob.h grp.h libgen.h netdb.h poll.h
 pthread.h pwd.h sched.h strings.h sysexits.h syslog.h termios.h unistd.h""".split())
 SYSTEM_FOLDERS = {"sys", "arpa", "netinet", "net", "linux", "asm"}
 
