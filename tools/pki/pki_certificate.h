@@ -6,7 +6,7 @@
 
 #include <openssl/x509.h>
 
-#include "pki/pki_index.h"
+#include "conf/pki_index.h"
 #include "pki/pki_names.h"
 
 #define PKI_SECONDS_A_DAY ((int64_t)86400)

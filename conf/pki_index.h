@@ -6,8 +6,8 @@
  * SERIAL in hexadecimal; KIND is server-ca, client-ca, server or client; NAME with %XX for what is
  * not plain; STATE is valid, imported, or revoked=TIME; KEY is the SHA-256 of the public key's
  * SubjectPublicKeyInfo. Lines that begin with # are comments.  Thread: any. */
-#ifndef PKI_INDEX_H
-#define PKI_INDEX_H
+#ifndef CONF_PKI_INDEX_H
+#define CONF_PKI_INDEX_H
 
 #include <stdbool.h>
 #include <stdint.h>

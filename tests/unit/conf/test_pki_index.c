@@ -10,7 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/array.h"
-#include "pki/pki_index.h"
+#include "conf/pki_index.h"
 
 #define HEAD "# Certificates that broker-pki issued.\n"
 #define KEY  "0000000000000000000000000000000000000000000000000000000000000001"

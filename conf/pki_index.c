@@ -1,5 +1,5 @@
 /* The format is strict: a line that is not as written here is a broken line. */
-#include "pki/pki_index.h"
+#include "conf/pki_index.h"
 
 #include <stdio.h>
 #include <stdlib.h>
