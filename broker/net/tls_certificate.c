@@ -152,6 +152,18 @@ int64_t tls_certificate_seconds_left(const struct tls_certificate *c)
 	return (int64_t)days * 86400 + seconds;
 }
 
+int64_t tls_certificate_epoch_s(const ASN1_TIME *date)
+{
+	struct tm tm = {0};
+
+	return date != NULL && ASN1_TIME_to_tm(date, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
+}
+
+int64_t tls_certificate_until(const struct tls_certificate *c)
+{
+	return tls_certificate_epoch_s(X509_get0_notAfter(c->leaf));
+}
+
 static void check_dates(const struct tls_certificate *c, const struct place *p)
 {
 	int64_t left = tls_certificate_seconds_left(c);

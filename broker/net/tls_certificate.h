@@ -32,6 +32,10 @@ void tls_certificate_kind(const struct tls_certificate *c, struct buf *out);
 #define EXPIRY_WARNING_S ((int64_t)30 * 86400)
 /* Until it ends, negative when it has ended. */
 int64_t tls_certificate_seconds_left(const struct tls_certificate *c);
+/* Its end by the wall clock, seconds since the epoch. */
+int64_t tls_certificate_until(const struct tls_certificate *c);
+/* The same of any date; 0 where it is none. */
+int64_t tls_certificate_epoch_s(const ASN1_TIME *date);
 bool tls_certificate_not_yet_valid(const struct tls_certificate *c);
 /* Do they share a name (SAN dns and ip, or CN), so that they stand side by side? */
 bool tls_certificate_shares_name(const struct tls_certificate *a, const struct tls_certificate *b);

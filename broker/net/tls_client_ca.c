@@ -1,11 +1,15 @@
 /* From client_ca and client_crl to the store of trusted certificates. */
 #include "net/tls_client_ca.h"
 
+#include <stdlib.h>
+
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include "base/alloc.h"
 #include "base/crypto.h"
 #include "conf/conf_file.h"
+#include "net/tls_certificate.h"
 #include "net/tls_context_internal.h"
 #include "net/tls_lint.h"
 #include "net/tls_pem.h"
@@ -120,6 +124,22 @@ static void add_trust(struct tls_context *ctx, struct slice file)
 	crypto_sha256(slice_of(both, sizeof(both)), ctx->trust);
 }
 
+/* The last tenth of its time is soon, and not more than days: a list for a day that is renewed each
+ * hour is no news. */
+static void note_end(const struct tls_building *b, const X509_CRL *crl)
+{
+	int64_t until_s = tls_certificate_epoch_s(X509_CRL_get0_nextUpdate(crl));
+	int64_t tenth_s = (until_s - tls_certificate_epoch_s(X509_CRL_get0_lastUpdate(crl))) / 10;
+	int64_t most_s = (int64_t)CRL_SOON_DAYS * 86400;
+
+	if (until_s == 0 || (b->ctx->crl_path != NULL && b->ctx->crl_until_s <= until_s))
+		return;
+	free(b->ctx->crl_path);
+	b->ctx->crl_path = xstrdup(b->conf->client_crl);
+	b->ctx->crl_until_s = until_s;
+	b->ctx->crl_warn_s = until_s - (tenth_s < most_s ? tenth_s : most_s);
+}
+
 static bool add_crls(const struct tls_building *b, X509_STORE *store, STACK_OF(X509) * cas)
 {
 	struct conf_file file = {
@@ -144,6 +164,7 @@ static bool add_crls(const struct tls_building *b, X509_STORE *store, STACK_OF(X
 		const ASN1_TIME *next = X509_CRL_get0_nextUpdate(crl);
 
 		ok = ok && X509_STORE_add_crl(store, crl) == 1;
+		note_end(b, crl);
 		if (next != NULL && X509_cmp_current_time(next) < 0)
 			errors_warn(b->errors, b->conf->client_crl, 0, 0,
 			            "the revocation list has expired: until it is renewed no "

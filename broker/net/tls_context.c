@@ -198,6 +198,7 @@ void tls_context_unref(struct tls_context **where)
 	mutex_fini(&ctx->lock);
 	free(ctx->groups);
 	free(ctx->certificates);
+	free(ctx->crl_path);
 	free(ctx->description);
 	free(ctx->bind);
 	free(ctx);
@@ -216,8 +217,35 @@ const char *tls_context_certificates(const struct tls_context *ctx)
 	return ctx->description;
 }
 
+/* The one that is in force for connections; a reload takes the next. */
+static void log_crl_expiry(const struct tls_context *ctx)
+{
+	int64_t now_s = clock_wall_ms() / 1000, left = ctx->crl_until_s - now_s;
+	char date[CLOCK_TEXT_MAX], words[CLOCK_TEXT_MAX];
+
+	if (ctx->crl_path == NULL || now_s < ctx->crl_warn_s)
+		return;
+	(void)clock_text(ctx->crl_until_s * 1000, date);
+	if (left < 0)
+		LOG(REVOCATION_LIST_EXPIRED, .file = ctx->crl_path, .next_update = date,
+		    .since = clock_duration(left, words));
+	else
+		LOG(REVOCATION_LIST_EXPIRES, .file = ctx->crl_path, .next_update = date,
+		    .left = clock_duration(left, words));
+}
+
+void tls_context_each_expiry(const struct tls_context *ctx, tls_context_expiry_fn *visit, void *arg)
+{
+	for (size_t i = 0; i < ctx->certificate_count; i++)
+		visit(arg, TLS_CONTEXT_CERTIFICATE, ctx->certificates[i].path,
+		      tls_certificate_until(&ctx->certificates[i]));
+	if (ctx->crl_path != NULL)
+		visit(arg, TLS_CONTEXT_CLIENT_CRL, ctx->crl_path, ctx->crl_until_s);
+}
+
 void tls_context_log_expiry(const struct tls_context *ctx)
 {
+	log_crl_expiry(ctx);
 	for (size_t i = 0; i < ctx->certificate_count; i++) {
 		const struct tls_certificate *c = &ctx->certificates[i];
 		int64_t left = tls_certificate_seconds_left(c);

@@ -28,8 +28,18 @@ void tls_context_unref(struct tls_context **ctx);
 void tls_context_name(struct tls_context *ctx, const char *bind);
 /* "RSA 2048 and ECDSA P-256" for people: the exposure report and handshake errors. */
 const char *tls_context_certificates(const struct tls_context *ctx);
-/* Log a warning for each of our certificates that ends within 30 days or is not valid now. */
+/* Log a warning for each of our certificates that ends within 30 days or is not valid now, and for
+ * a revocation list in its last days. */
 void tls_context_log_expiry(const struct tls_context *ctx);
+/* What ends: our certificates, and the revocation list that ends first. Wall clock, seconds. */
+enum tls_context_expiry {
+	TLS_CONTEXT_CERTIFICATE,
+	TLS_CONTEXT_CLIENT_CRL,
+};
+typedef void tls_context_expiry_fn(void *arg, enum tls_context_expiry kind, const char *path,
+                                   int64_t until_s);
+void tls_context_each_expiry(const struct tls_context *ctx, tls_context_expiry_fn *visit,
+                             void *arg);
 /* Our own certificates: are they the same? And for each "server-ec.crt SHA-256 AB:CD:..., until Nov
  * 21 12:00:00 2027 GMT", appended. */
 bool tls_context_same_certificates(const struct tls_context *a, const struct tls_context *b);

@@ -6,8 +6,7 @@
 
 #include "net/tls_context_internal.h"
 
-#define SOON_DAYS     30 /* before the end of a certificate */
-#define CRL_SOON_DAYS 7  /* before that of a revocation list, and a tenth of its time */
+#define SOON_DAYS 30 /* before the end of a certificate */
 
 static void put_subject(const X509_NAME *name, struct buf *out)
 {

@@ -5,6 +5,9 @@
 #include "net/tls_building.h"
 #include "net/tls_certificate.h"
 
+/* Before the end of a revocation list, and not before the last tenth of its time. */
+#define CRL_SOON_DAYS 7
+
 /* One of our own: its names, its chain, its dates. */
 void tls_lint_certificate(const struct tls_certificate *c, const struct conf_certificate *conf,
                           const char *conf_path, struct errors *errors);

@@ -19,6 +19,7 @@
 #include "server/check_access.h"
 #include "server/check_machine.h"
 #include "server/check_paths.h"
+#include "server/issued_certificates.h"
 #include "store/store_lock.h"
 
 /* Longer than devices should be away after a restart. */
@@ -203,12 +204,18 @@ static void check_durable_topics(const struct config_candidate *c)
 	}
 }
 
+static void check_issued(const struct config_candidate *c)
+{
+	issued_certificates_check(c->next->conf, c->errors);
+}
+
 typedef void check_fn(const struct config_candidate *c);
 
 static check_fn *const checks[] = {
     check_audit,          check_names,          check_listeners,       check_identities,
     check_control_socket, check_persistence,    check_users_and_rules, check_acl_tests,
     check_limits,         check_durable_topics, check_login_cost,
+    check_issued,
 };
 
 void config_check(const struct config_snapshot *next, const struct config_snapshot *before,

@@ -22,6 +22,7 @@
 #include "net/loop.h"
 #include "server/clock_watch.h"
 #include "server/expire_retained.h"
+#include "server/issued_certificates.h"
 #include "server/reload.h"
 #include "server/restore.h"
 #include "server/service_notify.h"
@@ -198,6 +199,7 @@ static void on_expiry_timer(struct timer *timer, void *executor_arg)
 		if (snapshot->tls[i] != NULL)
 			tls_context_log_expiry(snapshot->tls[i]);
 	}
+	issued_certificates_log(snapshot->conf);
 	executor_timer_arm(&run->executor, timer, DAY_MS);
 }
 

@@ -8,7 +8,7 @@ import stat
 import subprocess
 
 import pytest
-from broker_fixture import ROOT, BrokerFixture
+from broker_fixture import BROKER, ROOT, BrokerFixture
 from clients import MosquittoSub
 from private_pki import PrivatePki, openssl, text_of, verify
 from process import TIMEOUT_S
@@ -328,6 +328,48 @@ def test_a_list_lasts_as_long_as_the_ca_unless_told(copy):
     assert "ends on" in copy.run("list")
 
 
+def next_update(pki):
+    return openssl("crl", "-in", pki.file("client-ca.crl"), "-noout", "-nextupdate")
+
+
+def test_a_timer_renews_short_lists_only(copy):
+    assert copy.run("crl", "--if-needed") == ""  # as long as the CA
+    copy.run("crl", "--days", "30")
+    first = next_update(copy)
+    assert copy.run("crl", "--if-needed", environment=copy.at_time(9 * DAY_S)) == "" and next_update(copy) == first
+    said = copy.run("crl", "--if-needed", environment=copy.at_time(11 * DAY_S))
+    assert "wrote" in said and "client-ca.crl" in said and "server-ca.crl" in said
+    assert next_update(copy) != first
+    copy.file("client-ca.crl").unlink()
+    assert copy.run("crl", "--if-needed", environment=copy.at_time(12 * DAY_S)).count("wrote") == 1
+
+
+def test_a_timer_lists_who_was_revoked_in_the_index_alone(copy):
+    """A kill between the index and the list."""
+    index = copy.file("index").read_text()
+    copy.file("index").write_text(re.sub(r"( client anna .*) valid ", r"\1 revoked=2026-11-30T19:00:00Z ", index))
+    assert "client-ca.crl" in copy.run("crl", "--if-needed")
+    assert is_revoked(copy, copy.issued("client-anna.crt"))
+    assert copy.run("crl", "--if-needed") == ""
+
+
+def test_a_timer_signs_nothing_with_a_key_that_is_elsewhere_or_encrypted(copy, tmp_path):
+    copy.run("crl", "--days", "30")
+    late = copy.at_time(25 * DAY_S)
+    plain = copy.file("client-ca.key").read_text()
+    openssl("pkcs8", "-topk8", "-in", copy.file("client-ca.key"), "-passout", "pass:secret", "-out", tmp_path / "k")
+    copy.file("client-ca.key").write_text((tmp_path / "k").read_text())
+    assert "--if-needed asks nobody" in copy.refuse("crl", "--if-needed", environment=late)
+    (tmp_path / "secret").write_text("secret\n")
+    (tmp_path / "secret").chmod(0o600)
+    assert "wrote" in copy.run("--passphrase-file", str(tmp_path / "secret"), "crl", "--if-needed", environment=late)
+    copy.file("client-ca.key").write_text(plain)
+    copy.run("crl", "--days", "30", environment=late)
+    copy.file("client-ca.key").unlink()
+    assert "the CA's key is not there" in copy.refuse("crl", "--if-needed", environment=copy.at_time(50 * DAY_S))
+    assert copy.run("crl", "--if-needed", environment=copy.at_time(30 * DAY_S)) == ""
+
+
 # --- the CAs' keys ---
 
 def test_moved_keys_sign_only_where_they_are(copy, tmp_path):
@@ -518,6 +560,91 @@ def test_who_is_revoked_stays_out(tmp_path):
         broker.process.signal(1)
         broker.wait_log("reloaded", mark)
         assert s_client(broker, pki, "client-anna").returncode != 0
+
+
+# --- what ends soon, as the broker says it ---
+
+@pytest.fixture
+def soon(tmp_path):
+    """A broker with a PKI of its own, and certificates that end soon, or have ended, or do not matter."""
+    pki = PrivatePki(tmp_path)
+    for name, days in (("anna", 20), ("renewed", 20), ("revoked", 20), ("later", 300)):
+        pki.run("client", name, "--days", str(days))
+    pki.run("renew", "renewed")
+    pki.run("revoke", "revoked")
+    return BrokerFixture(tmp_path, PkiFiles(pki), config=pki.tls(), environment=pki.at_time(0))
+
+
+def check(broker):
+    done = subprocess.run([BROKER, "--check", "-c", str(broker.directory / "broker.yaml")], text=True, capture_output=True,
+                          check=False, env=broker.environment, timeout=TIMEOUT_S)
+    assert done.returncode == 0, done.stderr
+    return [line for line in done.stderr.splitlines() if "certificate" in line]
+
+
+def test_the_broker_names_clients_whose_certificates_end_soon(soon):
+    serial = next(serial for serial, _, name, _ in soon.pki.pki.entries() if name == "anna")
+    (said,) = check(soon)
+    assert re.search(rf"the certificate of the client 'anna' \(serial number {serial}\) ends in (19|20) days, on ", said)
+    assert f"run: broker-pki -d {soon.pki.pki.path} renew 'anna'" in said
+    with soon as broker:
+        found = broker.wait_log("client-certificate-expires")
+        assert found["user"] == "anna" and found["serial"] == serial and found["left"] in ("19 days", "20 days")
+        assert len(broker.logged("client-certificate-expires")) == 1
+        mark = broker.mark()
+        soon.pki.pki.at_time(30 * DAY_S)  # looks again when the clock was set, and each day
+        assert broker.wait_log("client-certificate-expired", mark)["since"] in ("9 days", "10 days")
+    soon.pki.pki.at_time(51 * DAY_S)
+    assert check(soon) == []  # nobody misses it
+
+
+def test_the_broker_warns_each_day_of_a_list_that_ends(soon):
+    pki = soon.pki.pki
+    pki.run("crl", "--days", "30")
+    with soon as broker:
+        pki.at_time(26 * DAY_S)
+        broker.wait_log("clock-set")
+        assert not broker.logged("revocation-list-expires")  # not in its last tenth
+        mark = broker.mark()
+        pki.at_time(28 * DAY_S)
+        assert broker.wait_log("revocation-list-expires", mark)["file"].endswith("client-ca.crl")
+        mark = broker.mark()
+        pki.at_time(31 * DAY_S)
+        broker.wait_log("revocation-list-expired", mark)
+
+
+def test_many_that_end_are_counted(soon):
+    for n in range(12):
+        soon.pki.pki.run("client", f"u{n}", "--days", "5")
+    said = check(soon)
+    assert len(said) == 11 and "3 more certificates" in said[-1]
+
+
+def test_an_imported_certificate_and_the_ca_of_servers_have_their_own_remedies(soon, tmp_path):
+    index = soon.pki.pki.file("index")
+    text = re.sub(r"( client anna .*) valid ", r"\1 imported ", index.read_text())
+    index.write_text(re.sub(r"( server-ca server-ca \S+) \S+ ", r"\1 2026-12-10T00:00:00Z ", text))
+    said = "\n".join(check(soon))
+    assert "renew it where it came from" in said and "the CA by which clients verify the broker ends in" in said
+
+
+@pytest.mark.parametrize("how", ["foreign", "broken", "missing", "others may write", "directory", "control character"])
+def test_an_index_that_cannot_be_used_is_no_error(soon, how):
+    index = soon.pki.pki.file("index")
+    text = index.read_text()
+    if how in ("foreign", "broken", "control character"):
+        index.write_text({"foreign": "V\t20271130\t\t01\tunknown\t/CN=anna\n", "broken": text + "x",
+                          "control character": text.replace(" anna ", " a%0anna ")}[how])
+    elif how == "others may write":
+        index.chmod(0o666)
+    else:
+        index.unlink()
+        if how == "directory":
+            index.mkdir()
+    said = check(soon)
+    assert said == [] if how != "control character" else len(said) == 1
+    with soon as broker:
+        assert len(broker.logged("client-certificate-expires")) == len(said)
 
 
 # --- diagnose ---

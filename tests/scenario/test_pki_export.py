@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 import stat
 import subprocess
@@ -14,6 +15,7 @@ from process import TIMEOUT_S, LineProcess
 from test_pki import PkiFiles
 
 NODE = ROOT / "tests/scenario/node"
+BEARSSL = os.environ.get("VAKT_BEARSSL_CLIENT", str(ROOT / "build/tests/scenario/drivers/bearssl_client"))
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +52,22 @@ def connects(installation, certificate, key, ca=None):
                            "-cert", str(certificate), "-key", str(key)], input=packets, capture_output=True, check=False,
                           timeout=TIMEOUT_S)
     assert b"verify error" not in done.stderr, done.stderr
+    return broker.wait_log("client-connected", mark)["user"] == "anna"
+
+
+def connects_with_bearssl(installation, directory, ca, certificate, key):
+    """As an ESP8266: P-256 and TLS 1.2. The files are PEM; the library wants DER."""
+    if not os.path.exists(BEARSSL):
+        pytest.skip("bearssl_client is not built: its library is not installed (libbearssl-dev)")
+    pki, broker = installation
+    for name, command in (("ca", ["x509", "-in", ca]), ("certificate", ["x509", "-in", certificate]),
+                          ("key", ["ec", "-in", key])):
+        openssl(*command, "-outform", "DER", "-out", directory / f"{name}.der")
+    mark = broker.mark()
+    packets = bytes.fromhex("100d00044d5154540402003c000178")  # CONNECT; CONNACK has 4 bytes
+    done = subprocess.run([BEARSSL, str(broker.port), directory / "ca.der", "1", "4", directory / "certificate.der",
+                           directory / "key.der"], input=packets, capture_output=True, check=False, timeout=TIMEOUT_S)
+    assert done.stdout == b"full\n", done.stdout + done.stderr
     return broker.wait_log("client-connected", mark)["user"] == "anna"
 
 
@@ -134,6 +152,7 @@ def test_arduino_gets_a_header_that_compiles(installation, tmp_path):
     texts = re.findall(r'R"PEM\(\n(.*?)\)PEM"', header, re.S)
     ca, certificate, key = write(tmp_path, ca=texts[0], certificate=texts[1], key=texts[2])
     assert connects(installation, certificate, key, ca)
+    assert connects_with_bearssl(installation, tmp_path, ca, certificate, key)
 
 
 def test_tasmota_gets_fingerprint_key_and_certificate(installation, tmp_path):
@@ -154,6 +173,8 @@ def test_tasmota_gets_fingerprint_key_and_certificate(installation, tmp_path):
     openssl("ec", "-inform", "DER", "-in", "key.der", "-out", "key", cwd=tmp_path)
     openssl("x509", "-inform", "DER", "-in", "certificate.der", "-out", "certificate", cwd=tmp_path)
     assert connects(installation, tmp_path / "certificate", tmp_path / "key")
+    assert connects_with_bearssl(installation, tmp_path, pki.file("server-ca.crt"), tmp_path / "certificate",
+                                 tmp_path / "key")
     pki.run("client", "rsa-user", "--rsa")
     assert "wants a P-256 key" in pki.refuse("export", "rsa-user", "--for", "tasmota", "--print")
 

@@ -114,6 +114,40 @@ def test_a_client_certificate_logs_in(made):
         broker.kill()
 
 
+def test_the_four_commands_of_the_readme_work(made):
+    """From nothing to a verified publish with a client certificate, as it is written; the port is another."""
+    directory, port = made
+    text = (ROOT / "README.md").read_text().split("in four commands", 1)[1]
+    first, *others = [line.strip() for line in text.split("\n\n")[1].splitlines()]
+    assert first == "tools/run" and len(others) == 3
+    broker = LineProcess([str(ROOT / first), "--directory", str(directory)], cwd=directory.parent)
+    try:
+        broker.wait_line("event=ready", timeout_s=60)
+        for command in others:
+            command = command.replace("build/", f"{ROOT}/build/").replace("-p 8883", f"-p {port}")
+            done = subprocess.run(["bash", "-c", command], cwd=directory.parent, text=True, capture_output=True, check=False,
+                                  timeout=60)
+            assert done.returncode == 0, done.stdout + done.stderr
+            if "broker-passwd" in command:
+                broker.wait_line("event=reloaded")
+        assert "user=anna" in broker.wait_line("event=client-connected")
+        broker.signal(signal.SIGTERM)
+        assert broker.wait() == 0
+    finally:
+        broker.kill()
+
+
+def test_short_revocation_lists_are_renewed_at_the_start(made):
+    directory, _ = made
+    before = snapshot(directory)
+    assert "revocation" not in run(directory, "--no-start").stdout
+    broker_pki(directory, "crl", "--days", "1")
+    (directory / "pki/client-ca.crl").unlink()
+    assert "renewing the revocation lists" in run(directory, "--no-start").stdout
+    assert {name for name, digest in snapshot(directory).items() if before.get(name) != digest} == \
+        {"pki/client-ca.crl", "pki/server-ca.crl"}
+
+
 def test_a_directory_of_an_earlier_version_goes_on(tmp_path):
     """Certificates beside broker.yaml, of one CA: devices that have ca.crt notice nothing."""
     directory, port = tmp_path / "dev", free_port()

@@ -190,6 +190,12 @@ int pki_passphrase_get(struct pki_passphrase *passphrase, const char *what, bool
 		return 0;
 	if (passphrase->file != NULL)
 		return read_passphrase_file(passphrase);
+	if (passphrase->is_unattended)
+		return report_error(EXIT_USAGE,
+		                    "%s is encrypted, and --if-needed asks nobody for its "
+		                    "passphrase: run the command without it, or with "
+		                    "--passphrase-file",
+		                    what);
 	if (!isatty(STDIN_FILENO))
 		return report_error(EXIT_USAGE,
 		                    "%s is encrypted, and there is no terminal to ask for its "

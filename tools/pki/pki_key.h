@@ -12,6 +12,8 @@
 struct pki_passphrase {
 	/* Its first line; NULL: the terminal is asked. */
 	const char *file;
+	/* Nobody is asked: a command that a timer runs. */
+	bool is_unattended;
 	/* Known after it was needed once. */
 	struct buf secret;
 };

@@ -164,6 +164,43 @@ int pki_manage_revoke(const struct pki_options *o)
 
 /* ---- crl ---- */
 
+static size_t count_unlisted(const struct pki *pki, X509_CRL *crl, enum pki_kind leaf)
+{
+	size_t missing = 0;
+
+	for (size_t i = 0; i < pki->index.count; i++) {
+		const struct pki_entry *e = &pki->index.entries[i];
+
+		if (e->kind == leaf && e->revoked != 0 && !pki_crl_lists(crl, e->serial))
+			missing++;
+	}
+	return missing;
+}
+
+/* Missing, without somebody who was revoked, or made for less time than its CA lives and in the
+ * last two thirds of that: a machine that was off for a while finds time enough. */
+static int is_list_needed(struct pki *pki, enum pki_kind ca, bool *needed)
+{
+	X509_CRL *crl = NULL;
+	X509 *certificate = NULL;
+	int64_t left;
+	int rc = pki_read_crl(pki, ca, &crl);
+
+	if (rc == 0)
+		rc = pki_authority_read_certificate(pki, ca, &certificate);
+	*needed = crl == NULL ||
+	          count_unlisted(pki, crl, ca == PKI_SERVER_CA ? PKI_SERVER : PKI_CLIENT) > 0;
+	if (rc == 0 && !*needed) {
+		left = pki_time_seconds(X509_CRL_get0_nextUpdate(crl)) - pki->now;
+		*needed = pki_time_seconds(X509_CRL_get0_nextUpdate(crl)) <
+		              pki_time_seconds(X509_get0_notAfter(certificate)) &&
+		          left < pki_crl_period(crl) / 3 * 2;
+	}
+	X509_CRL_free(crl);
+	X509_free(certificate);
+	return rc;
+}
+
 int pki_manage_crl(const struct pki_options *o)
 {
 	static const enum pki_kind kinds[] = {PKI_SERVER_CA, PKI_CLIENT_CA};
@@ -171,10 +208,14 @@ int pki_manage_crl(const struct pki_options *o)
 	int rc = pki_options_open(o, PKI_CHANGE, &pki);
 
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(kinds); i++) {
-		struct pki_authority authority;
+		struct pki_authority authority = {0};
+		bool needed = true;
 
-		rc = pki_authority_read(&pki, kinds[i], &authority);
-		if (rc == 0)
+		if (o->if_needed)
+			rc = is_list_needed(&pki, kinds[i], &needed);
+		if (rc == 0 && needed)
+			rc = pki_authority_read(&pki, kinds[i], &authority);
+		if (rc == 0 && needed)
 			rc = write_list(&pki, &authority, o->days);
 		pki_authority_fini(&authority);
 	}
@@ -207,16 +248,10 @@ static int check_listed(struct pki *pki, enum pki_kind ca, enum pki_kind leaf)
 {
 	char file[32], day[CLOCK_TEXT_MAX];
 	X509_CRL *crl;
-	size_t missing = 0;
 	int rc = pki_read_crl(pki, ca, &crl);
+	size_t missing = rc == 0 ? count_unlisted(pki, crl, leaf) : 0;
 
 	(void)pki_authority_file(ca, ".crl", file);
-	for (size_t i = 0; rc == 0 && i < pki->index.count; i++) {
-		const struct pki_entry *e = &pki->index.entries[i];
-
-		if (e->kind == leaf && e->revoked != 0 && !pki_crl_lists(crl, e->serial))
-			missing++;
-	}
 	if (missing > 0)
 		(void)report_error(0, "warning: %s/%s lacks %zu revoked: run 'broker-pki crl'",
 		                   pki->directory.path, file, missing);

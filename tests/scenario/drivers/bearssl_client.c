@@ -1,7 +1,7 @@
-/* bearssl_client PORT CA TIMES ANSWER: as an ESP8266 connects. TLS 1.2 by BearSSL, which knows no
+/* bearssl_client PORT CA TIMES ANSWER [CERTIFICATE KEY]: as an ESP8266 connects. TLS 1.2 by BearSSL, which knows no
  * tickets and no extended master secret: it resumes by session id. TIMES times it connects to
  * 127.0.0.1 with the session parameters of the time before, sends what stdin has, and reads ANSWER
- * bytes. CA is a certificate in DER. One line for each: "full" or "resumed", or "failed" with
+ * bytes. CA is a certificate in DER, and so are the client's own and its P-256 key. One line for each: "full" or "resumed", or "failed" with
  * BearSSL's number. */
 #include <arpa/inet.h>
 #include <bearssl.h>
@@ -25,7 +25,9 @@ static struct {
 	br_x509_decoder_context decoder;
 	br_x509_trust_anchor anchor;
 	unsigned char records[BR_SSL_BUFSIZE_BIDI];
-	struct bytes name, request;
+	struct bytes name, request, certificate, key;
+	br_x509_certificate chain;
+	br_skey_decoder_context key_decoder;
 } device;
 
 static void read_all(FILE *from, struct bytes *to)
@@ -47,14 +49,38 @@ static void add_name(void *arg, const void *data, size_t len)
 	name->len += len;
 }
 
+static void read_file(const char *path, struct bytes *to)
+{
+	FILE *file = fopen(path, "rbe");
+
+	read_all(file, to);
+	fclose(file);
+}
+
+static void identify(const char *certificate, const char *key)
+{
+	read_file(certificate, &device.certificate);
+	read_file(key, &device.key);
+	device.chain.data = device.certificate.data;
+	device.chain.data_len = device.certificate.len;
+	br_skey_decoder_init(&device.key_decoder);
+	br_skey_decoder_push(&device.key_decoder, device.key.data, device.key.len);
+	if (br_skey_decoder_get_ec(&device.key_decoder) == NULL) {
+		fputs("the key is not one of an elliptic curve\n", stderr);
+		exit(2);
+	}
+	br_ssl_client_set_single_ec(&device.client, &device.chain, 1,
+	                            br_skey_decoder_get_ec(&device.key_decoder), BR_KEYTYPE_SIGN,
+	                            BR_KEYTYPE_EC, br_ec_get_default(),
+	                            br_ecdsa_sign_asn1_get_default());
+}
+
 static void trust(const char *path)
 {
 	static struct bytes certificate;
-	FILE *file = fopen(path, "rbe");
 	const br_x509_pkey *key;
 
-	read_all(file, &certificate);
-	fclose(file);
+	read_file(path, &certificate);
 	br_x509_decoder_init(&device.decoder, add_name, &device.name);
 	br_x509_decoder_push(&device.decoder, certificate.data, certificate.len);
 	key = br_x509_decoder_get_pkey(&device.decoder);
@@ -124,10 +150,12 @@ static void visit(const char *port, size_t answer_bytes)
 
 int main(int argc, char *argv[])
 {
-	if (argc != 5 || strtoul(argv[4], NULL, 10) > 64)
+	if ((argc != 5 && argc != 7) || strtoul(argv[4], NULL, 10) > 64)
 		return 2;
 	read_all(stdin, &device.request);
 	trust(argv[2]);
+	if (argc == 7)
+		identify(argv[5], argv[6]);
 	for (unsigned long left = strtoul(argv[3], NULL, 10); left > 0; left--)
 		visit(argv[1], strtoul(argv[4], NULL, 10));
 	return 0;
