@@ -30,7 +30,8 @@ struct tls_context {
 	enum conf_client_certificates client_certificates;
 	unsigned min_version; /* 12, 13 */
 	uint8_t trust[32];    /* digest of what clients are verified by: CAs and CRL */
-	/* The revocation list that ends first, and when warnings begin; path NULL: there is none. */
+	/* The revocation list that ends first, and when warnings begin; path NULL: there is none.
+	 */
 	char *crl_path;
 	int64_t crl_until_s, crl_warn_s;
 	struct tls_tickets *tickets;

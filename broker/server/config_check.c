@@ -214,8 +214,7 @@ typedef void check_fn(const struct config_candidate *c);
 static check_fn *const checks[] = {
     check_audit,          check_names,          check_listeners,       check_identities,
     check_control_socket, check_persistence,    check_users_and_rules, check_acl_tests,
-    check_limits,         check_durable_topics, check_login_cost,
-    check_issued,
+    check_limits,         check_durable_topics, check_login_cost,      check_issued,
 };
 
 void config_check(const struct config_snapshot *next, const struct config_snapshot *before,

@@ -132,10 +132,11 @@ static void warn_one(void *arg, const struct ending *e)
 	(void)clock_duration(e->left_s, words);
 	day[strcspn(day, "T")] = '\0';
 	if (e->entry->kind == PKI_SERVER_CA) {
-		errors_warn(errors, e->index, 0, 0,
-		            "the CA by which clients verify the broker ends in %s, on %s, and from "
-		            "then on they refuse it: make a new PKI, and give its CA to each client",
-		            words, day);
+		errors_warn(
+		    errors, e->index, 0, 0,
+		    "the CA by which clients verify the broker ends in %s, on %s, and from "
+		    "then on they refuse it: make a new PKI, and give its CA to each client",
+		    words, day);
 		return;
 	}
 	what = remedy(e);
@@ -149,10 +150,11 @@ static void warn_one(void *arg, const struct ending *e)
 
 static void warn_rest(void *arg, const struct ending *last, size_t count)
 {
-	errors_warn(arg, last->index, 0, 0,
-	            "%zu more certificates of clients end soon, or have ended: run: broker-pki -d %s "
-	            "list",
-	            count, last->pki);
+	errors_warn(
+	    arg, last->index, 0, 0,
+	    "%zu more certificates of clients end soon, or have ended: run: broker-pki -d %s "
+	    "list",
+	    count, last->pki);
 }
 
 void issued_certificates_check(const struct conf *conf, struct errors *errors)

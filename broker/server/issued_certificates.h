@@ -1,6 +1,6 @@
 /* What a private PKI (broker-pki(1)) has issued to clients and what of it ends soon: the file
- * `index` in the directory of a client_ca.  A PKI that is not ours has none, the broker may not read
- * it, or it is broken: then nothing is said.  Thread: main. */
+ * `index` in the directory of a client_ca.  A PKI that is not ours has none, the broker may not
+ * read it, or it is broken: then nothing is said.  Thread: main. */
 #ifndef SERVER_ISSUED_CERTIFICATES_H
 #define SERVER_ISSUED_CERTIFICATES_H
 

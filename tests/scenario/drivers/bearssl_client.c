@@ -1,8 +1,8 @@
-/* bearssl_client PORT CA TIMES ANSWER [CERTIFICATE KEY]: as an ESP8266 connects. TLS 1.2 by BearSSL, which knows no
- * tickets and no extended master secret: it resumes by session id. TIMES times it connects to
- * 127.0.0.1 with the session parameters of the time before, sends what stdin has, and reads ANSWER
- * bytes. CA is a certificate in DER, and so are the client's own and its P-256 key. One line for each: "full" or "resumed", or "failed" with
- * BearSSL's number. */
+/* bearssl_client PORT CA TIMES ANSWER [CERTIFICATE KEY]: as an ESP8266 connects. TLS 1.2 by
+ * BearSSL, which knows no tickets and no extended master secret: it resumes by session id. TIMES
+ * times it connects to 127.0.0.1 with the session parameters of the time before, sends what stdin
+ * has, and reads ANSWER bytes. CA is a certificate in DER, and so are the client's own and its
+ * P-256 key. One line for each: "full" or "resumed", or "failed" with BearSSL's number. */
 #include <arpa/inet.h>
 #include <bearssl.h>
 #include <netinet/in.h>
@@ -69,10 +69,9 @@ static void identify(const char *certificate, const char *key)
 		fputs("the key is not one of an elliptic curve\n", stderr);
 		exit(2);
 	}
-	br_ssl_client_set_single_ec(&device.client, &device.chain, 1,
-	                            br_skey_decoder_get_ec(&device.key_decoder), BR_KEYTYPE_SIGN,
-	                            BR_KEYTYPE_EC, br_ec_get_default(),
-	                            br_ecdsa_sign_asn1_get_default());
+	br_ssl_client_set_single_ec(
+	    &device.client, &device.chain, 1, br_skey_decoder_get_ec(&device.key_decoder),
+	    BR_KEYTYPE_SIGN, BR_KEYTYPE_EC, br_ec_get_default(), br_ecdsa_sign_asn1_get_default());
 }
 
 static void trust(const char *path)
