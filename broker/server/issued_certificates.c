@@ -17,7 +17,7 @@
 #define INDEX_BYTES ((size_t)4 * 1024 * 1024)
 #define NAMED_MAX   10 /* the rest is counted */
 
-struct ending {
+struct ending_certificate {
 	const struct pki_entry *entry;
 	/* The directory of the PKI, and its index. */
 	const char *pki, *index;
@@ -25,9 +25,9 @@ struct ending {
 };
 
 struct visitor {
-	void (*one)(void *arg, const struct ending *e);
+	void (*one)(void *arg, const struct ending_certificate *e);
 	/* More than NAMED_MAX. */
-	void (*rest)(void *arg, const struct ending *last, size_t count);
+	void (*rest)(void *arg, const struct ending_certificate *last, size_t count);
 	void *arg;
 };
 
@@ -49,7 +49,7 @@ static void visit_endings(const struct pki_index *index, const char *pki, const 
                           const struct visitor *v)
 {
 	int64_t now_s = clock_wall_ms() / 1000;
-	struct ending e = {.pki = pki, .index = path};
+	struct ending_certificate e = {.pki = pki, .index = path};
 	size_t count = 0;
 
 	for (size_t i = 0; i < index->count; i++) {
@@ -113,7 +113,7 @@ static void visit_all(const struct conf *conf, const struct visitor *v)
 }
 
 /* What to do, in words. The caller frees. */
-static char *remedy(const struct ending *e)
+static char *remedy(const struct ending_certificate *e)
 {
 	return e->entry->is_imported
 	           ? xasprintf("renew it where it came from, and run: broker-pki -d %s import",
@@ -123,7 +123,7 @@ static char *remedy(const struct ending *e)
 
 /* ---- warnings of a check ---- */
 
-static void warn_one(void *arg, const struct ending *e)
+static void warn_one(void *arg, const struct ending_certificate *e)
 {
 	struct errors *errors = arg;
 	char day[CLOCK_TEXT_MAX], words[CLOCK_TEXT_MAX], *what;
@@ -148,7 +148,7 @@ static void warn_one(void *arg, const struct ending *e)
 	free(what);
 }
 
-static void warn_rest(void *arg, const struct ending *last, size_t count)
+static void warn_rest(void *arg, const struct ending_certificate *last, size_t count)
 {
 	errors_warn(
 	    arg, last->index, 0, 0,
@@ -166,7 +166,7 @@ void issued_certificates_check(const struct conf *conf, struct errors *errors)
 
 /* ---- the log ---- */
 
-static void log_one(void *arg, const struct ending *e)
+static void log_one(void *arg, const struct ending_certificate *e)
 {
 	char date[CLOCK_TEXT_MAX], words[CLOCK_TEXT_MAX], *what;
 
@@ -187,7 +187,7 @@ static void log_one(void *arg, const struct ending *e)
 	free(what);
 }
 
-static void log_rest(void *arg, const struct ending *last, size_t count)
+static void log_rest(void *arg, const struct ending_certificate *last, size_t count)
 {
 	char *what = xasprintf("run: broker-pki -d %s list", last->pki);
 
