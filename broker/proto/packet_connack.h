@@ -1,4 +1,4 @@
-/* CONNACK (3.2).  Pure. */
+/* CONNACK (3.2) both ways.  Pure; slices borrow from the packet. */
 #ifndef PROTO_PACKET_CONNACK_H
 #define PROTO_PACKET_CONNACK_H
 
@@ -29,5 +29,12 @@ struct connack {
 /* Appends nothing where 3.1.1 has no return code for the reason: the server just closes.
  * [MQTT3-3.2.2-6] */
 void packet_connack_encode(struct buf *out, const struct connack *c);
+/* At a client. What the packet leaves out has the standard's default: max_qos 2, receive_maximum
+ * 65535, the others 0. A return code of 3.1.1 becomes the reason that it stands for, an unknown one
+ * REASON_UNSPECIFIED. `properties` has what *out has no member for. REASON_OK; REASON_MALFORMED;
+ * REASON_PROTOCOL_ERROR, also for a session that is present in a refusal. [MQTT-3.2.2-4]
+ * [MQTT5-3.2.2-6] */
+struct fault packet_connack_decode(const struct frame *frame, enum mqtt_version version,
+                                   struct connack *out, struct properties *properties);
 
 #endif

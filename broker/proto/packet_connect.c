@@ -1,6 +1,7 @@
-/* CONNECT from the wire.  Pure. */
+/* CONNECT both ways.  Pure. */
 #include "proto/packet_connect.h"
 
+#include "base/require.h"
 #include "proto/topic.h"
 #include "proto/wire.h"
 
@@ -212,4 +213,48 @@ bool packet_connect_peek(struct slice body, struct connect *out)
 	if (!r.bad)
 		out->user_name = text;
 	return true;
+}
+
+static uint8_t flags_of(const struct connect *c)
+{
+	unsigned flags = c->clean_start ? FLAG_CLEAN_START : 0;
+
+	if (c->will.present)
+		flags |= FLAG_WILL | (unsigned)c->will.qos << 3 | (c->will.retain ? FLAG_WILL_RETAIN : 0);
+	if (c->has_user_name)
+		flags |= FLAG_USER_NAME;
+	if (c->has_password)
+		flags |= FLAG_PASSWORD;
+	return (uint8_t)flags;
+}
+
+static void put_block(struct buf *out, enum mqtt_version version, struct slice block)
+{
+	if (version != MQTT_5_0)
+		return;
+	buf_put_varint(out, (uint32_t)block.len);
+	buf_put_slice(out, block);
+}
+
+void packet_connect_encode(struct buf *out, const struct connect *c)
+{
+	size_t start = out->len;
+
+	REQUIRE(c->version == MQTT_5_0 || c->has_user_name || !c->has_password);
+	buf_put_string(out, SLICE("MQTT"));
+	buf_put_u8(out, (uint8_t)c->version);
+	buf_put_u8(out, flags_of(c));
+	buf_put_u16(out, c->keep_alive_s);
+	put_block(out, c->version, c->properties.raw);
+	buf_put_string(out, c->client_id);
+	if (c->will.present) {
+		put_block(out, c->version, c->will.properties.raw);
+		buf_put_string(out, c->will.topic);
+		buf_put_string(out, c->will.payload);
+	}
+	if (c->has_user_name)
+		buf_put_string(out, c->user_name);
+	if (c->has_password)
+		buf_put_string(out, c->password);
+	wire_close_packet(out, start, PACKET_CONNECT);
 }

@@ -1,4 +1,4 @@
-/* CONNECT (3.1).  Pure; slices borrow from the packet. */
+/* CONNECT (3.1) both ways.  Pure; slices borrow from the packet. */
 #ifndef PROTO_PACKET_CONNECT_H
 #define PROTO_PACKET_CONNECT_H
 
@@ -48,5 +48,10 @@ struct fault packet_connect_decode(const struct frame *frame, struct connect *ou
  * connection to its worker before it is decoded, and for saying in the log who is refused. False
  * where not even the version is known. */
 bool packet_connect_peek(struct slice body, struct connect *out);
+
+/* Of a client. `properties.raw` and `will.properties.raw` are the blocks as they go out (5.0); what
+ * was decoded (body, protocol, level, bridge) counts for nothing. A password without a user name is
+ * for 5.0 only. [MQTT-3.1.2-1] [MQTT-3.1.3-1] */
+void packet_connect_encode(struct buf *out, const struct connect *c);
 
 #endif

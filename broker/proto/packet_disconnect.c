@@ -3,8 +3,22 @@
 
 #include "proto/wire.h"
 
-struct fault packet_disconnect_decode(const struct frame *frame, enum mqtt_version version,
-                                      struct disconnect *out)
+/* [MQTT5-3.14.2-1] */
+static struct fault check_code(uint8_t code, bool of_server)
+{
+	if (of_server && (code >= REASON_UNSPECIFIED || code == REASON_SUCCESS))
+		return FAULT_NONE;
+	if (of_server)
+		return fault_of(REASON_PROTOCOL_ERROR,
+		                "the reason code is not one that a server may send");
+	return reason_is_allowed(code, PACKET_DISCONNECT)
+	           ? FAULT_NONE
+	           : fault_of(REASON_PROTOCOL_ERROR,
+	                      "the reason code is not one that a client may send");
+}
+
+static struct fault decode(const struct frame *frame, enum mqtt_version version, bool of_server,
+                           struct disconnect *out)
 {
 	struct reader r = reader_of(frame->body);
 	struct fault fault;
@@ -16,9 +30,8 @@ struct fault packet_disconnect_decode(const struct frame *frame, enum mqtt_versi
 	/* Reason code and properties may be left out, from the end. */
 	if (version == MQTT_5_0 && reader_left(&r) > 0) {
 		code = read_u8(&r);
-		if (!reason_is_allowed(code, PACKET_DISCONNECT))
-			return fault_of(REASON_PROTOCOL_ERROR,
-			                "the reason code is not one that a client may send");
+		if (!fault_is_none(fault = check_code(code, of_server)))
+			return fault;
 		out->reason = (enum reason)code;
 		if (reader_left(&r) > 0 &&
 		    !fault_is_none(fault =
@@ -26,6 +39,17 @@ struct fault packet_disconnect_decode(const struct frame *frame, enum mqtt_versi
 			return fault;
 	}
 	return wire_check_end(&r);
+}
+
+struct fault packet_disconnect_decode(const struct frame *frame, enum mqtt_version version,
+                                      struct disconnect *out)
+{
+	return decode(frame, version, false, out);
+}
+
+struct fault packet_disconnect_decode_of_server(const struct frame *frame, struct disconnect *out)
+{
+	return decode(frame, MQTT_5_0, true, out);
 }
 
 /* [MQTT5-3.14.2-2, -4] */
@@ -45,4 +69,11 @@ void packet_disconnect_encode(struct buf *out, enum reason reason, struct slice 
 		wire_close_properties(out, block);
 	}
 	wire_close_packet(out, start, PACKET_DISCONNECT);
+}
+
+void packet_disconnect_encode_of_client(struct buf *out, enum mqtt_version version,
+                                        enum reason reason)
+{
+	packet_disconnect_encode(out, version == MQTT_5_0 ? reason : REASON_SUCCESS, SLICE_EMPTY,
+	                         SLICE_EMPTY);
 }

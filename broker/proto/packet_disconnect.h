@@ -18,4 +18,11 @@ struct fault packet_disconnect_decode(const struct frame *frame, enum mqtt_versi
 void packet_disconnect_encode(struct buf *out, enum reason reason, struct slice reason_string,
                               struct slice server_reference);
 
+/* At a client (5.0: a server of 3.1.1 has no DISCONNECT): all reason codes but the one that asks
+ * for the will. */
+struct fault packet_disconnect_decode_of_server(const struct frame *frame, struct disconnect *out);
+/* Of a client; 3.1.1 has no body. */
+void packet_disconnect_encode_of_client(struct buf *out, enum mqtt_version version,
+                                        enum reason reason);
+
 #endif

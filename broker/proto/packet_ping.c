@@ -1,4 +1,4 @@
-/* PINGREQ from the wire, PINGRESP to it.  Pure. */
+/* PINGREQ and PINGRESP both ways.  Pure. */
 #include "proto/packet_ping.h"
 
 #include "proto/wire.h"
@@ -14,4 +14,9 @@ struct fault packet_ping_decode(const struct frame *frame)
 void packet_ping_encode(struct buf *out)
 {
 	frame_put_header(out, PACKET_PINGRESP, 0, 0); /* [MQTT-3.12.4-1] */
+}
+
+void packet_ping_encode_request(struct buf *out)
+{
+	frame_put_header(out, PACKET_PINGREQ, 0, 0);
 }

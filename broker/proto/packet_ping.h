@@ -5,7 +5,8 @@
 #include "proto/fault.h"
 #include "proto/frame.h"
 
-struct fault packet_ping_decode(const struct frame *frame); /* PINGREQ */
+struct fault packet_ping_decode(const struct frame *frame); /* either */
 void packet_ping_encode(struct buf *out);                   /* PINGRESP */
+void packet_ping_encode_request(struct buf *out);           /* PINGREQ */
 
 #endif

@@ -14,7 +14,7 @@ enum publish_flag {
 /* Not UTF-8 [MQTT-3.3.2-1], or with a wildcard [MQTT-3.3.2-2]: both do not conform. 0x90 is for
  * names that do and are not accepted. Control characters and noncharacters are Malformed where the
  * receiver says so (section 1.5.4). The empty name is checked where the alias is known. */
-static struct fault check_topic(struct slice topic, bool deletes)
+static struct fault check_topic(struct slice topic, bool takes_control)
 {
 	if (topic_is_plain(topic))
 		return FAULT_NONE;
@@ -23,17 +23,24 @@ static struct fault check_topic(struct slice topic, bool deletes)
 	if (topic_has_wildcard(topic))
 		return fault_of(REASON_MALFORMED, "the topic name contains a wildcard");
 	/* mutant: control_characters_in_topics */
-	return deletes || utf8_is_name(topic) ? FAULT_NONE
-	                                      : fault_of(REASON_MALFORMED, PACKET_PUBLISH_CONTROL);
+	return takes_control || utf8_is_name(topic)
+	           ? FAULT_NONE
+	           : fault_of(REASON_MALFORMED, PACKET_PUBLISH_CONTROL);
 }
 
-static struct fault read_publish_properties(struct reader *r, struct properties *p)
+enum sender {
+	OF_CLIENT,
+	OF_SERVER,
+};
+
+static struct fault read_publish_properties(struct reader *r, struct properties *p,
+                                            enum sender sender)
 {
 	struct fault fault = properties_read(r, PACKET_PUBLISH, p);
 
 	if (!fault_is_none(fault) || p->present == 0)
 		return fault;
-	if (properties_have(p, PROPERTY_SUBSCRIPTION_ID)) /* [MQTT5-3.3.4-6] */
+	if (sender == OF_CLIENT && properties_have(p, PROPERTY_SUBSCRIPTION_ID)) /* [MQTT5-3.3.4-6] */
 		return fault_of(REASON_PROTOCOL_ERROR,
 		                "a client must not send a Subscription Identifier in PUBLISH");
 	if (properties_have(p, PROPERTY_TOPIC_ALIAS) && p->topic_alias == 0) /* [MQTT5-3.3.2-8] */
@@ -63,8 +70,10 @@ static struct fault fault_of_head(const struct frame *frame)
 	return wire_packet_id_fault(frame, 2 + topic.len);
 }
 
-struct fault packet_publish_decode(const struct frame *frame, enum mqtt_version version,
-                                   struct publish *out)
+/* Two copies, each for its side: the broker's has no branch of the other. */
+static inline __attribute__((always_inline)) struct fault
+decode(const struct frame *frame, enum mqtt_version version, struct publish *out,
+       enum sender sender)
 {
 	struct reader r = reader_of(frame->body);
 	struct fault fault;
@@ -83,13 +92,26 @@ struct fault packet_publish_decode(const struct frame *frame, enum mqtt_version 
 		return fault_of_head(frame);
 	if (version == MQTT_3_1_1)
 		out->properties = (struct properties){0};
-	else if (!fault_is_none(fault = read_publish_properties(&r, &out->properties)))
+	else if (!fault_is_none(fault = read_publish_properties(&r, &out->properties, sender)))
 		return fault;
 	out->payload = read_rest(&r);
-	if (!fault_is_none(fault = check_topic(out->topic, out->retain && out->payload.len == 0 &&
-	                                                       out->properties.topic_alias == 0)))
+	if (!fault_is_none(fault = check_topic(out->topic, sender == OF_SERVER ||
+	                                                       (out->retain && out->payload.len == 0 &&
+	                                                        out->properties.topic_alias == 0))))
 		return fault;
 	return out->topic.len > 0 ? FAULT_NONE : check_empty_topic(out, version);
+}
+
+struct fault packet_publish_decode(const struct frame *frame, enum mqtt_version version,
+                                   struct publish *out)
+{
+	return decode(frame, version, out, OF_CLIENT);
+}
+
+struct fault packet_publish_decode_of_server(const struct frame *frame, enum mqtt_version version,
+                                             struct publish *out)
+{
+	return decode(frame, version, out, OF_SERVER);
 }
 
 bool packet_publish_cut(struct frame *frame, enum mqtt_version version)

@@ -35,6 +35,11 @@ struct publish {
 struct fault packet_publish_decode(const struct frame *frame, enum mqtt_version version,
                                    struct publish *out);
 
+/* The same at a client: Subscription Identifiers are allowed (the member has the last, the raw block
+ * all), and so are control characters, which servers forbid or not. */
+struct fault packet_publish_decode_of_server(const struct frame *frame, enum mqtt_version version,
+                                             struct publish *out);
+
 /* `frame` is the beginning of a packet that is too large (FRAME_TOO_LARGE): cut it after the first
  * byte of its payload, so that it can be decoded. False: so much has not come yet. */
 bool packet_publish_cut(struct frame *frame, enum mqtt_version version);

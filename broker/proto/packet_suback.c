@@ -1,4 +1,4 @@
-/* SUBACK and UNSUBACK to the wire.  Pure. */
+/* SUBACK and UNSUBACK both ways.  Pure. */
 #include "proto/packet_suback.h"
 
 #include "base/require.h"
@@ -47,4 +47,47 @@ void packet_unsuback_encode(struct buf *out, enum mqtt_version version, uint16_t
 	if (version == MQTT_5_0)
 		buf_put(out, reasons, count); /* [MQTT5-3.11.3-1] */
 	wire_close_packet(out, start, PACKET_UNSUBACK);
+}
+
+/* [MQTT3-3.9.3-2] */
+static bool codes_are_known(struct slice codes, enum packet_type type)
+{
+	for (size_t i = 0; i < codes.len; i++) {
+		uint8_t code = codes.data[i];
+		bool known = code >= REASON_UNSPECIFIED || code == REASON_SUCCESS;
+
+		if (type == PACKET_SUBACK)
+			known = known || code <= REASON_GRANTED_QOS_2;
+		else
+			known = known || code == REASON_NO_SUBSCRIPTION_EXISTED;
+		if (!known)
+			return false;
+	}
+	return true;
+}
+
+struct fault packet_suback_decode(const struct frame *frame, enum mqtt_version version,
+                                  struct suback *out)
+{
+	struct reader r = reader_of(frame->body);
+	struct fault fault;
+
+	REQUIRE(frame->type == PACKET_SUBACK || frame->type == PACKET_UNSUBACK);
+	*out = (struct suback){.packet_id = read_packet_id(&r)};
+	if (r.bad)
+		return wire_packet_id_fault(frame, 0);
+	if (!fault_is_none(fault = wire_check_flags(frame)))
+		return fault;
+	if (version == MQTT_5_0 &&
+	    !fault_is_none(fault = properties_read(&r, frame->type, &out->properties)))
+		return fault;
+	if (version == MQTT_5_0 || frame->type == PACKET_SUBACK) {
+		out->reasons = read_rest(&r);
+		if (out->reasons.len == 0)
+			return fault_of(REASON_MALFORMED, "there is no reason code");
+	}
+	if (!codes_are_known(out->reasons, frame->type))
+		return fault_of(REASON_PROTOCOL_ERROR,
+		                "the reason code is not one of this packet type");
+	return wire_check_end(&r);
 }

@@ -1,4 +1,4 @@
-/* SUBSCRIBE and UNSUBSCRIBE from the wire, their acknowledgements to it.  Pure. */
+/* SUBSCRIBE and UNSUBSCRIBE both ways.  Pure. */
 #include "proto/packet_subscribe.h"
 
 #include "base/require.h"
@@ -185,4 +185,50 @@ bool packet_unsubscribe_next(struct slice *entries, struct slice *filter)
 	*filter = read_string(&r);
 	*entries = slice_of(r.at, reader_left(&r));
 	return !r.bad;
+}
+
+static uint8_t bits_of(const struct subscription_options *o, enum mqtt_version version)
+{
+	if (version != MQTT_5_0)
+		return o->qos;
+	return (uint8_t)(o->qos | (o->no_local ? OPTION_NO_LOCAL : 0) |
+	                 (o->retain_as_published ? OPTION_RETAIN_AS_PUBLISHED : 0) |
+	                 o->retain_handling << 4);
+}
+
+static void put_head(struct buf *out, enum mqtt_version version, uint16_t packet_id,
+                     struct slice properties)
+{
+	buf_put_u16(out, packet_id);
+	if (version != MQTT_5_0)
+		return;
+	buf_put_varint(out, (uint32_t)properties.len);
+	buf_put_slice(out, properties);
+}
+
+void packet_subscribe_encode(struct buf *out, enum mqtt_version version, uint16_t packet_id,
+                             struct slice properties, const struct subscribe_entry *entries,
+                             size_t count)
+{
+	size_t start = out->len;
+
+	REQUIRE(packet_id != 0 && count > 0);
+	put_head(out, version, packet_id, properties);
+	for (size_t i = 0; i < count; i++) {
+		buf_put_string(out, entries[i].filter);
+		buf_put_u8(out, bits_of(&entries[i].options, version));
+	}
+	wire_close_packet(out, start, PACKET_SUBSCRIBE);
+}
+
+void packet_unsubscribe_encode(struct buf *out, enum mqtt_version version, uint16_t packet_id,
+                               struct slice properties, const struct slice *filters, size_t count)
+{
+	size_t start = out->len;
+
+	REQUIRE(packet_id != 0 && count > 0);
+	put_head(out, version, packet_id, properties);
+	for (size_t i = 0; i < count; i++)
+		buf_put_string(out, filters[i]);
+	wire_close_packet(out, start, PACKET_UNSUBSCRIBE);
 }

@@ -1,4 +1,4 @@
-/* SUBSCRIBE and UNSUBSCRIBE (3.8, 3.10).  Pure; nothing is allocated: entries are walked. */
+/* SUBSCRIBE and UNSUBSCRIBE (3.8, 3.10) both ways.  Pure; nothing is allocated: entries are walked. */
 #ifndef PROTO_PACKET_SUBSCRIBE_H
 #define PROTO_PACKET_SUBSCRIBE_H
 
@@ -39,5 +39,17 @@ struct fault packet_unsubscribe_check(struct slice *entries, enum mqtt_version v
 bool packet_subscribe_next(struct slice *entries, struct slice *filter,
                            struct subscription_options *options);
 bool packet_unsubscribe_next(struct slice *entries, struct slice *filter);
+
+/* Of a client. At least one entry; `properties` is the block as it goes out (5.0), and of the
+ * options 3.1.1 has the QoS only. [MQTT-3.10.3-2] */
+struct subscribe_entry {
+	struct slice filter;
+	struct subscription_options options;
+};
+void packet_subscribe_encode(struct buf *out, enum mqtt_version version, uint16_t packet_id,
+                             struct slice properties, const struct subscribe_entry *entries,
+                             size_t count);
+void packet_unsubscribe_encode(struct buf *out, enum mqtt_version version, uint16_t packet_id,
+                               struct slice properties, const struct slice *filters, size_t count);
 
 #endif
