@@ -105,7 +105,8 @@ struct fault packet_connack_decode(const struct frame *frame, enum mqtt_version 
 	if (!fault_is_none(fault))
 		return fault;
 	if (r.bad || (flags & 0xfe) != 0)
-		return fault_of(REASON_MALFORMED, "the flags or the reason code of CONNACK are not valid");
+		return fault_of(REASON_MALFORMED,
+		                "the flags or the reason code of CONNACK are not valid");
 	out->session_present = flags != 0;
 	out->reason = version == MQTT_5_0 ? (enum reason)code : reason_of_v3(code);
 	/* A server that does not speak 5.0 refuses it in the form that it knows. */
@@ -118,7 +119,8 @@ struct fault packet_connack_decode(const struct frame *frame, enum mqtt_version 
 	}
 	if (!fault_is_none(fault = wire_check_end(&r)))
 		return fault;
-	if (out->reason != REASON_SUCCESS && (out->session_present || out->reason < REASON_UNSPECIFIED))
+	if (out->reason != REASON_SUCCESS &&
+	    (out->session_present || out->reason < REASON_UNSPECIFIED))
 		return fault_of(REASON_PROTOCOL_ERROR,
 		                "CONNACK refuses with a code or flags that do not refuse");
 	return FAULT_NONE;

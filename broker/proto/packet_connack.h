@@ -32,7 +32,7 @@ void packet_connack_encode(struct buf *out, const struct connack *c);
 /* At a client. What the packet leaves out has the standard's default: max_qos 2, receive_maximum
  * 65535, the others 0. A return code of 3.1.1 becomes the reason that it stands for, an unknown one
  * REASON_UNSPECIFIED. `properties` has what *out has no member for. REASON_OK; REASON_MALFORMED;
- * REASON_PROTOCOL_ERROR, also for a session that is present in a refusal. [MQTT-3.2.2-4]
+ * REASON_PROTOCOL_ERROR, also for a session that is present in a refusal. [MQTT3-3.2.2-4]
  * [MQTT5-3.2.2-6] */
 struct fault packet_connack_decode(const struct frame *frame, enum mqtt_version version,
                                    struct connack *out, struct properties *properties);

@@ -220,7 +220,8 @@ static uint8_t flags_of(const struct connect *c)
 	unsigned flags = c->clean_start ? FLAG_CLEAN_START : 0;
 
 	if (c->will.present)
-		flags |= FLAG_WILL | (unsigned)c->will.qos << 3 | (c->will.retain ? FLAG_WILL_RETAIN : 0);
+		flags |= FLAG_WILL | (unsigned)c->will.qos << 3 |
+		         (c->will.retain ? FLAG_WILL_RETAIN : 0);
 	if (c->has_user_name)
 		flags |= FLAG_USER_NAME;
 	if (c->has_password)

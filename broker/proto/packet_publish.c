@@ -40,7 +40,8 @@ static struct fault read_publish_properties(struct reader *r, struct properties 
 
 	if (!fault_is_none(fault) || p->present == 0)
 		return fault;
-	if (sender == OF_CLIENT && properties_have(p, PROPERTY_SUBSCRIPTION_ID)) /* [MQTT5-3.3.4-6] */
+	if (sender == OF_CLIENT &&
+	    properties_have(p, PROPERTY_SUBSCRIPTION_ID)) /* [MQTT5-3.3.4-6] */
 		return fault_of(REASON_PROTOCOL_ERROR,
 		                "a client must not send a Subscription Identifier in PUBLISH");
 	if (properties_have(p, PROPERTY_TOPIC_ALIAS) && p->topic_alias == 0) /* [MQTT5-3.3.2-8] */
@@ -71,9 +72,10 @@ static struct fault fault_of_head(const struct frame *frame)
 }
 
 /* Two copies, each for its side: the broker's has no branch of the other. */
-static inline __attribute__((always_inline)) struct fault
-decode(const struct frame *frame, enum mqtt_version version, struct publish *out,
-       enum sender sender)
+static inline __attribute__((always_inline)) struct fault decode(const struct frame *frame,
+                                                                 enum mqtt_version version,
+                                                                 struct publish *out,
+                                                                 enum sender sender)
 {
 	struct reader r = reader_of(frame->body);
 	struct fault fault;
@@ -95,9 +97,10 @@ decode(const struct frame *frame, enum mqtt_version version, struct publish *out
 	else if (!fault_is_none(fault = read_publish_properties(&r, &out->properties, sender)))
 		return fault;
 	out->payload = read_rest(&r);
-	if (!fault_is_none(fault = check_topic(out->topic, sender == OF_SERVER ||
-	                                                       (out->retain && out->payload.len == 0 &&
-	                                                        out->properties.topic_alias == 0))))
+	if (!fault_is_none(fault =
+	                       check_topic(out->topic, sender == OF_SERVER ||
+	                                                   (out->retain && out->payload.len == 0 &&
+	                                                    out->properties.topic_alias == 0))))
 		return fault;
 	return out->topic.len > 0 ? FAULT_NONE : check_empty_topic(out, version);
 }

@@ -35,8 +35,8 @@ struct publish {
 struct fault packet_publish_decode(const struct frame *frame, enum mqtt_version version,
                                    struct publish *out);
 
-/* The same at a client: Subscription Identifiers are allowed (the member has the last, the raw block
- * all), and so are control characters, which servers forbid or not. */
+/* The same at a client: Subscription Identifiers are allowed (the member has the last, the raw
+ * block all), and so are control characters, which servers forbid or not. */
 struct fault packet_publish_decode_of_server(const struct frame *frame, enum mqtt_version version,
                                              struct publish *out);
 

@@ -1,4 +1,5 @@
-/* SUBSCRIBE and UNSUBSCRIBE (3.8, 3.10) both ways.  Pure; nothing is allocated: entries are walked. */
+/* SUBSCRIBE and UNSUBSCRIBE (3.8, 3.10) both ways.  Pure; nothing is allocated: entries are walked.
+ */
 #ifndef PROTO_PACKET_SUBSCRIBE_H
 #define PROTO_PACKET_SUBSCRIBE_H
 

@@ -15,8 +15,8 @@ MAY = {name: {lower for above in ORDER[:at] for lower in above.split()}
 
 # The doors: a header and the files behind which it stays.
 DOORS = {
-    r"uv\.h": ["broker/net/"],
-    r"openssl/.*": ["broker/base/crypto.c", "broker/net/", "tools/pki/"],
+    r"uv\.h": ["broker/net/", "tools/mqtt/"],
+    r"openssl/.*": ["broker/base/crypto.c", "broker/net/", "tools/mqtt/", "tools/pki/"],
     r"yaml\.h": ["conf/"],
     r"crypt\.h": ["auth/"],
     r"lmdb\.h": ["broker/store/"],

@@ -249,8 +249,7 @@ static void connect_round_trip(void **state)
 		assert_int_equal(out.has_user_name, in.has_user_name);
 		assert_int_equal(out.has_password, in.has_password);
 		assert_true(!in.has_password || slice_equal(out.password, in.password));
-		assert_int_equal(out.properties.session_expiry_s,
-		                 in.version == MQTT_5_0 ? 60 : 0);
+		assert_int_equal(out.properties.session_expiry_s, in.version == MQTT_5_0 ? 60 : 0);
 		buf_clear(&b);
 	}
 	slice_free(block);
@@ -318,9 +317,9 @@ static void small_packets(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(connack_vectors),    cmocka_unit_test(connack_values),
-	    cmocka_unit_test(connack_round_trip), cmocka_unit_test(suback_vectors),
-	    cmocka_unit_test(other_vectors),      cmocka_unit_test(connect_round_trip),
+	    cmocka_unit_test(connack_vectors),      cmocka_unit_test(connack_values),
+	    cmocka_unit_test(connack_round_trip),   cmocka_unit_test(suback_vectors),
+	    cmocka_unit_test(other_vectors),        cmocka_unit_test(connect_round_trip),
 	    cmocka_unit_test(subscribe_round_trip), cmocka_unit_test(small_packets),
 	};
 

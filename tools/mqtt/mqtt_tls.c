@@ -1,0 +1,319 @@
+/* The SSL_CTX of clients, the pin, and tickets. */
+#include "mqtt/mqtt_tls.h"
+
+#include <arpa/inet.h>
+#include <limits.h>
+#include <stdlib.h>
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include "base/alloc.h"
+#include "base/base64.h"
+#include "base/crypto.h"
+#include "base/require.h"
+#include "mqtt/mqtt_tls_words.h"
+
+#define PIN_BYTES  32
+#define PIN_PREFIX "sha256/"
+
+struct mqtt_tls {
+	SSL_CTX *ctx;
+	char *server_name; /* NULL: the host */
+	char *trusted;     /* "in ca.crt" */
+	uint8_t pin[PIN_BYTES];
+	bool has_pin, verifies, has_certificate, has_tickets;
+};
+
+static int problem_index = -1;
+
+/* ---- the pin ---- */
+
+static int hex_digit(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* With or without colons, as openssl and browsers print it. */
+static bool parse_hex(struct slice text, uint8_t out[PIN_BYTES])
+{
+	size_t digits = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		int digit = hex_digit(text.data[i]);
+
+		if (text.data[i] == ':')
+			continue;
+		if (digit < 0 || digits == (size_t)2 * PIN_BYTES)
+			return false;
+		out[digits / 2] = (uint8_t)(out[digits / 2] << 4 | digit);
+		digits++;
+	}
+	return digits == (size_t)2 * PIN_BYTES;
+}
+
+static bool parse_pin(const char *text, uint8_t out[PIN_BYTES])
+{
+	struct slice pin = slice_of_str(text), prefix = SLICE(PIN_PREFIX);
+	struct buf bytes = {0};
+	bool ok;
+
+	if (!slice_starts_with(pin, prefix))
+		return parse_hex(pin, out);
+	ok = base64_decode(&bytes, slice_skip(pin, prefix.len)) && bytes.len == PIN_BYTES;
+	if (ok)
+		memcpy(out, bytes.data, PIN_BYTES);
+	buf_fini(&bytes);
+	return ok;
+}
+
+static bool digest_of_key(const SSL *ssl, uint8_t out[PIN_BYTES])
+{
+	X509 *certificate = SSL_get0_peer_certificate(ssl);
+	X509_PUBKEY *key = certificate == NULL ? NULL : X509_get_X509_PUBKEY(certificate);
+	uint8_t *der = NULL;
+	int len = key == NULL ? -1 : i2d_X509_PUBKEY(key, &der);
+
+	if (len <= 0)
+		return false;
+	crypto_sha256(slice_of(der, (size_t)len), out);
+	OPENSSL_free(der);
+	return true;
+}
+
+bool mqtt_tls_accept(struct mqtt_tls *tls, SSL *ssl, struct mqtt_tls_problem *problem)
+{
+	uint8_t digest[PIN_BYTES] = {0};
+	struct buf text = {0};
+
+	SSL_set_ex_data(ssl, problem_index, NULL);
+	if (!tls->has_pin)
+		return true;
+	if (digest_of_key(ssl, digest) &&
+	    crypto_equal(slice_of(digest, PIN_BYTES), slice_of(tls->pin, PIN_BYTES)))
+		return true;
+	base64_encode(&text, slice_of(digest, PIN_BYTES));
+	problem->untrusted = true;
+	buf_printf(
+	    &problem->words,
+	    "the server's key is not the pinned one: it is " PIN_PREFIX
+	    "%.*s; if the key was changed on purpose, pin that one, otherwise somebody is in "
+	    "the way",
+	    (int)text.len, (const char *)text.data);
+	buf_fini(&text);
+	return false;
+}
+
+/* ---- the context ---- */
+
+static void put_openssl_error(struct buf *why)
+{
+	unsigned long error = ERR_peek_last_error();
+	const char *reason = ERR_reason_error_string(error);
+
+	if (ERR_GET_LIB(error) == ERR_LIB_SYS)
+		reason = strerror(ERR_GET_REASON(error));
+	buf_printf(why, "%s", reason == NULL ? "it cannot be used" : reason);
+	ERR_clear_error();
+}
+
+static bool refuse(struct buf *why, const char *what, const char *path)
+{
+	buf_printf(why, "%s '%s': ", what, path);
+	put_openssl_error(why);
+	return false;
+}
+
+static bool load_trust(struct mqtt_tls *tls, const struct mqtt_tls_options *o, struct buf *why)
+{
+	if (o->ca_file != NULL && SSL_CTX_load_verify_file(tls->ctx, o->ca_file) != 1)
+		return refuse(why, "cannot read CA certificates from the file", o->ca_file);
+	if (o->ca_directory != NULL && SSL_CTX_load_verify_dir(tls->ctx, o->ca_directory) != 1)
+		return refuse(why, "cannot read CA certificates from the directory",
+		              o->ca_directory);
+	if (o->ca_file == NULL && o->ca_directory == NULL)
+		(void)SSL_CTX_set_default_verify_paths(tls->ctx);
+	tls->trusted = o->ca_file != NULL        ? xasprintf("in %s", o->ca_file)
+	               : o->ca_directory != NULL ? xasprintf("in %s", o->ca_directory)
+	                                         : xstrdup("of this system");
+	return true;
+}
+
+static int give_password(char *out, int size, int writes, void *arg)
+{
+	const struct slice *password = arg;
+
+	(void)writes;
+	if (password->len == 0 || password->len > (size_t)size)
+		return -1;
+	memcpy(out, password->data, password->len);
+	return (int)password->len;
+}
+
+static bool load_certificate(struct mqtt_tls *tls, const struct mqtt_tls_options *o,
+                             struct buf *why)
+{
+	const char *key = o->key == NULL ? o->certificate : o->key;
+	struct slice password = o->key_password;
+	bool ok = true;
+
+	if (o->certificate == NULL)
+		return true;
+	SSL_CTX_set_default_passwd_cb(tls->ctx, give_password);
+	SSL_CTX_set_default_passwd_cb_userdata(tls->ctx, &password);
+	if (SSL_CTX_use_certificate_chain_file(tls->ctx, o->certificate) != 1)
+		ok = refuse(why, "cannot read the client certificate", o->certificate);
+	else if (SSL_CTX_use_PrivateKey_file(tls->ctx, key, SSL_FILETYPE_PEM) != 1)
+		ok = refuse(why, "cannot read the private key", key);
+	SSL_CTX_set_default_passwd_cb_userdata(tls->ctx, NULL);
+	tls->has_certificate = ok;
+	return ok;
+}
+
+static int keep_ticket(SSL *ssl, SSL_SESSION *session)
+{
+	SSL_SESSION **ticket = SSL_get_app_data(ssl);
+
+	if (ticket == NULL)
+		return 0;
+	SSL_SESSION_free(*ticket);
+	*ticket = session;
+	return 1;
+}
+
+static int check_chain(int ok, X509_STORE_CTX *store)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct mqtt_tls_problem *problem = SSL_get_ex_data(ssl, problem_index);
+	const struct mqtt_tls *tls = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+	const char *host = X509_VERIFY_PARAM_get0_host(X509_STORE_CTX_get0_param(store), 0);
+	char *address = NULL;
+
+	if (ok || problem == NULL || problem->untrusted)
+		return ok;
+	problem->untrusted = true;
+	if (host == NULL)
+		address = X509_VERIFY_PARAM_get1_ip_asc(X509_STORE_CTX_get0_param(store));
+	mqtt_tls_words_of_chain(store,
+	                        host != NULL      ? host
+	                        : address != NULL ? address
+	                                          : "the server",
+	                        tls->trusted, &problem->words);
+	OPENSSL_free(address);
+	return 0;
+}
+
+static bool set_up(struct mqtt_tls *tls, const struct mqtt_tls_options *o, struct buf *why)
+{
+	SSL_CTX *ctx = tls->ctx;
+
+	(void)SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+	if (o->tls_1_2)
+		(void)SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
+	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+	                          SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_read_ahead(ctx, 1);
+	SSL_CTX_set_app_data(ctx, tls);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	if (o->has_tickets)
+		SSL_CTX_sess_set_new_cb(ctx, keep_ticket);
+	tls->has_tickets = o->has_tickets;
+	tls->has_pin = o->pin != NULL;
+	tls->verifies =
+	    !o->insecure && (o->pin == NULL || o->ca_file != NULL || o->ca_directory != NULL);
+	SSL_CTX_set_verify(ctx, tls->verifies ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, check_chain);
+	if (o->pin != NULL && !parse_pin(o->pin, tls->pin)) {
+		buf_printf(why,
+		           "the pin '%s' is neither sha256/ with 44 characters of Base64 nor 64 "
+		           "hexadecimal digits",
+		           o->pin);
+		return false;
+	}
+	if ((o->groups != NULL && SSL_CTX_set1_groups_list(ctx, o->groups) != 1) ||
+	    (o->ciphers != NULL && SSL_CTX_set_cipher_list(ctx, o->ciphers) != 1 &&
+	     SSL_CTX_set_ciphersuites(ctx, o->ciphers) != 1)) {
+		buf_printf(why, "OpenSSL does not know these ciphers or groups");
+		return false;
+	}
+	return (!tls->verifies || load_trust(tls, o, why)) && load_certificate(tls, o, why);
+}
+
+struct mqtt_tls *mqtt_tls_new(const struct mqtt_tls_options *options, struct buf *why)
+{
+	struct mqtt_tls *tls = xnew(tls);
+
+	REQUIRE(options->key == NULL || options->certificate != NULL);
+	if (problem_index < 0)
+		problem_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+	ERR_clear_error();
+	if (options->server_name != NULL)
+		tls->server_name = xstrdup(options->server_name);
+	tls->ctx = SSL_CTX_new(TLS_client_method());
+	if (tls->ctx == NULL)
+		put_openssl_error(why);
+	if (tls->ctx != NULL && set_up(tls, options, why))
+		return tls;
+	mqtt_tls_free(tls);
+	return NULL;
+}
+
+void mqtt_tls_free(struct mqtt_tls *tls)
+{
+	if (tls == NULL)
+		return;
+	SSL_CTX_free(tls->ctx);
+	free(tls->server_name);
+	free(tls->trusted);
+	free(tls);
+}
+
+/* ---- a connection ---- */
+
+static bool is_address(const char *host)
+{
+	uint8_t bytes[sizeof(struct in6_addr)];
+
+	return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
+}
+
+static bool set_name(const struct mqtt_tls *tls, SSL *ssl, const char *host)
+{
+	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+
+	if (is_address(host))
+		return !tls->verifies || X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1;
+	X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	return SSL_set_tlsext_host_name(ssl, host) == 1 &&
+	       (!tls->verifies || X509_VERIFY_PARAM_set1_host(param, host, 0) == 1);
+}
+
+SSL *mqtt_tls_connect(struct mqtt_tls *tls, const char *host, int fd,
+                      struct mqtt_tls_problem *problem, SSL_SESSION **ticket)
+{
+	SSL *ssl = SSL_new(tls->ctx);
+
+	REQUIRE(host != NULL && fd >= 0 && problem != NULL);
+	if (ssl == NULL)
+		return NULL;
+	SSL_set_app_data(ssl, ticket);
+	if (SSL_set_ex_data(ssl, problem_index, problem) != 1 || SSL_set_fd(ssl, fd) != 1 ||
+	    !set_name(tls, ssl, tls->server_name == NULL ? host : tls->server_name)) {
+		SSL_free(ssl);
+		return NULL;
+	}
+	if (ticket != NULL && *ticket != NULL)
+		(void)SSL_set_session(ssl, *ticket);
+	SSL_set_connect_state(ssl);
+	return ssl;
+}
+
+void mqtt_tls_explain(const struct mqtt_tls *tls, int error, struct buf *out)
+{
+	unsigned long code = error == SSL_ERROR_SSL ? ERR_peek_error() : 0;
+
+	mqtt_tls_words_of_error(code, tls->has_certificate, out);
+	ERR_clear_error();
+}
