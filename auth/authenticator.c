@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 
-#define THREADS_MAX 2
+#define THREADS_MAX 6
 
 struct authenticator {
 	struct mutex lock;
@@ -191,11 +191,21 @@ void authenticator_use(struct authenticator *a, const struct password_file *file
 	pace_fini(&found);
 }
 
-struct authenticator *authenticator_new(unsigned threads)
+/* Half of the processors, so that logins never take the loops' time; two where there are two. */
+unsigned authenticator_threads(unsigned workers)
+{
+	unsigned threads = workers / 2;
+
+	if (threads < 2)
+		threads = workers > 1 ? 2 : 1;
+	return threads < THREADS_MAX ? threads : THREADS_MAX;
+}
+
+struct authenticator *authenticator_new(unsigned workers)
 {
 	struct authenticator *a = xnew(a);
+	unsigned threads = authenticator_threads(workers);
 
-	REQUIRE(threads >= 1 && threads <= THREADS_MAX);
 	mutex_init(&a->lock, LOCK_AUTHENTICATOR);
 	condition_init(&a->work);
 	condition_init(&a->stop);

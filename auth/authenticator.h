@@ -1,4 +1,4 @@
-/* Password checks off the event loops: one or two hashing threads, a queue that serves source
+/* Password checks off the event loops: one to six hashing threads, a queue that serves source
  * addresses in turn, a delay where a user is guessed from an address, and caches of recent
  * successes and failures.  There is one for the process.  Thread: any executor submits; the answer
  * is a task to that executor. */
@@ -11,8 +11,10 @@
 struct authenticator;
 struct password_file;
 
-/* With 1 or 2 threads. NULL: no thread could be started. */
-struct authenticator *authenticator_new(unsigned threads);
+/* How many hash at a time: one with one worker, else two to six, half as many as workers. */
+unsigned authenticator_threads(unsigned workers);
+/* With so many threads. NULL: no thread could be started. */
+struct authenticator *authenticator_new(unsigned workers);
 /* Stop and join the threads. Requests without an answer are refused, and so is each one that is
  * submitted later. */
 void authenticator_stop(struct authenticator *a);

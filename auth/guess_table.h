@@ -49,6 +49,7 @@ struct guess_pair {
 	uint64_t touched_ms;
 	bool is_quiet;
 	/* The queue's. */
+	bool is_known; /* it has logged in before; while it waits */
 	uint64_t not_before_ms;
 	struct hash_request *waiting;               /* oldest first */
 	uint32_t waiting_count, looked_up, hashing; /* looked_up: of those who wait */

@@ -10,9 +10,11 @@
 
 /* Who goes first. */
 enum rank {
-	RANK_KNOWN, /* no wrong passwords, and an address that is known or a session that is kept */
-	RANK_NEW,   /* no wrong passwords */
-	RANK_FAILED, /* some */
+	RANK_KNOWN,   /* no wrong passwords; has logged in from there, or has a session that is kept
+	               */
+	RANK_ADDRESS, /* no wrong passwords; somebody has logged in from there */
+	RANK_NEW,     /* no wrong passwords */
+	RANK_FAILED,  /* some */
 	RANK_DELAYED,
 	RANKS,
 };
@@ -27,6 +29,11 @@ static bool is_delayed(const struct guess_pair *p)
 	return guess_count_delay_ms(&p->count) > 0;
 }
 
+static struct slice address_of(const struct guess_source *s)
+{
+	return slice_of(s->address, s->address_len);
+}
+
 /* --- in and out --- */
 
 static void append(struct hash_queue *queue, struct guess_pair *p, struct hash_request *q)
@@ -38,8 +45,12 @@ static void append(struct hash_queue *queue, struct guess_pair *p, struct hash_r
 	q->is_waiting = true;
 	if (s->turns == NULL)
 		DL_APPEND(queue->turns, s);
-	if (p->waiting == NULL)
+	if (p->waiting == NULL) {
 		DL_APPEND(s->turns, p);
+		/* mutant: known_pairs_go_first */
+		p->is_known = q->exists &&
+		              known_pairs_has(&queue->known, address_of(s), slice_of_str(q->user));
+	}
 	DL_APPEND(p->waiting, q);
 	p->waiting_count++;
 	p->looked_up += q->is_looked_up;
@@ -118,6 +129,7 @@ bool hash_queue_put(struct hash_queue *queue, struct hash_request *q, uint64_t n
 void hash_queue_hit(struct hash_queue *queue, const struct hash_request *q)
 {
 	guess_table_know(&queue->table, q->address);
+	known_pairs_put(&queue->known, q->address, slice_of_str(q->user));
 }
 
 bool hash_queue_fail(struct hash_queue *queue, const struct hash_request *q, uint64_t now_ms)
@@ -206,16 +218,19 @@ static enum rank rank_of(const struct guess_pair *p)
 	/* mutant: failed_ones_go_last */
 	if (p->count.wrong > p->open)
 		return RANK_FAILED;
-	/* mutant: known_ones_go_first */
-	return p->key.source->is_known || p->waiting->has_session ? RANK_KNOWN : RANK_NEW;
+	/* mutant: kept_sessions_go_first */
+	if (p->is_known || p->waiting->has_session)
+		return RANK_KNOWN;
+	/* mutant: known_addresses_go_first */
+	return p->key.source->is_known ? RANK_ADDRESS : RANK_NEW;
 }
 
 /* The rank that this turn is for. Each has a part, so that nobody who goes first keeps the others
  * out for ever. */
 static enum rank preferred(uint64_t take)
 {
-	static const enum rank order[] = {RANK_KNOWN, RANK_KNOWN, RANK_NEW, RANK_FAILED,
-	                                  RANK_KNOWN, RANK_NEW,   RANK_NEW, RANK_DELAYED};
+	static const enum rank order[] = {RANK_KNOWN, RANK_ADDRESS, RANK_NEW, RANK_FAILED,
+	                                  RANK_KNOWN, RANK_ADDRESS, RANK_NEW, RANK_DELAYED};
 
 	return order[take % (sizeof(order) / sizeof(order[0]))];
 }
@@ -345,8 +360,10 @@ bool hash_queue_done(struct hash_queue *queue, struct hash_request *q,
 	p->open -= q->is_counted;
 	q->is_counted = q->is_looked_up = false;
 	q->pair = NULL;
-	if (outcome == HASH_QUEUE_RIGHT)
+	if (outcome == HASH_QUEUE_RIGHT) {
 		p->key.source->is_known = true;
+		known_pairs_put(&queue->known, address_of(p->key.source), slice_of_str(q->user));
+	}
 	guess_table_settle(&queue->table, p, now_ms);
 	return begins;
 }
@@ -358,7 +375,7 @@ void hash_queue_visit(struct hash_queue *queue, login_delay_fn *fn, void *arg, u
 	for (struct guess_pair *p = queue->table.pairs; p != NULL; p = p->hh.next) {
 		struct login_delay delay = {
 		    .user = slice_of_str(p->user),
-		    .address = slice_of(p->key.source->address, p->key.source->address_len),
+		    .address = address_of(p->key.source),
 		    .waiting = p->waiting_count,
 		};
 
@@ -380,8 +397,7 @@ size_t hash_queue_forgive(struct hash_queue *queue, struct slice user, struct sl
 
 		guess_count_pass(&p->count, now_ms);
 		if (!slice_equal(slice_of_str(p->user), user) ||
-		    (address.len > 0 &&
-		     !slice_equal(slice_of(s->address, s->address_len), address)))
+		    (address.len > 0 && !slice_equal(address_of(s), address)))
 			continue;
 		delayed += is_delayed(p);
 		p->count = (struct guess_count){.wrong = p->open, .since_ms = now_ms};

@@ -1,9 +1,9 @@
 /* Which request is hashed next, and who has to wait.  Addresses take turns, and within an address
- * its pairs (guess_table.h); those without wrong passwords go first, but the others get a part of
- * the turns.  A pair for which GUESSES_FREE different wrong passwords were tried is delayed: one
- * hash at a time, a pause after each wrong password, two hashes a second for all delayed pairs of
- * one address, at most HASH_QUEUE_WAITING_MAX requests that wait, and chance decides which of them
- * is next.
+ * its pairs (guess_table.h); those without wrong passwords go first, and of them the pairs that
+ * have logged in before (known_pairs.h), but the others get a part of the turns.  A pair for which
+ * GUESSES_FREE different wrong passwords were tried is delayed: one hash at a time, a pause after
+ * each wrong password, two hashes a second for all delayed pairs of one address, at most
+ * HASH_QUEUE_WAITING_MAX requests that wait, and chance decides which of them is next.
  *
  * To learn whether a password is in the cache of successes is worth a hash to somebody who
  * guesses. So it counts as a wrong password from then on until the answer says that it is right,
@@ -14,6 +14,7 @@
 #define AUTH_HASH_QUEUE_H
 
 #include "auth/guess_table.h"
+#include "auth/known_pairs.h"
 #include "auth/login_delay.h"
 
 #define HASH_QUEUE_WAITING_MAX 16
@@ -22,6 +23,7 @@
 
 struct hash_queue {
 	struct guess_table table;
+	struct known_pairs known;
 	struct guess_source *turns; /* with waiting requests, in the order of their turns */
 	uint64_t takes;
 };
@@ -52,7 +54,7 @@ enum hash_queue_place hash_queue_ask(struct hash_queue *queue, struct hash_reque
 /* It is not in the cache: it counts, and waits for a hash. True: this begins the delay of its pair.
  * q is the queue's until it is taken or removed. */
 bool hash_queue_put(struct hash_queue *queue, struct hash_request *q, uint64_t now_ms);
-/* It is right: its address is known from now on. */
+/* It is right: its pair and its address are known from now on. */
 void hash_queue_hit(struct hash_queue *queue, const struct hash_request *q);
 /* It is a proof, and wrong. True: as above. */
 bool hash_queue_fail(struct hash_queue *queue, const struct hash_request *q, uint64_t now_ms);

@@ -3,12 +3,24 @@
 #include "auth/identity.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/require.h"
 #include "base/utf8.h"
 
 #define NAME_MAX_BYTES 256
+
+bool identity_roles_equal(char *const *a, size_t a_count, char *const *b, size_t b_count)
+{
+	if (a_count != b_count)
+		return false;
+	for (size_t i = 0; i < a_count; i++) {
+		if (strcmp(a[i], b[i]) != 0)
+			return false;
+	}
+	return true;
+}
 
 struct identity *identity_new(enum identity_kind kind, struct slice name, uint64_t entry_id,
                               uint64_t credential)

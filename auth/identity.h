@@ -44,6 +44,9 @@ struct identity_entry {
 	unsigned line;
 };
 
+/* The same roles in the same order? */
+bool identity_roles_equal(char *const *a, size_t a_count, char *const *b, size_t b_count);
+
 struct identity *identity_new(enum identity_kind kind, struct slice name, uint64_t entry_id,
                               uint64_t credential);
 struct identity *identity_ref(struct identity *id);

@@ -296,21 +296,10 @@ void identity_source_each_removed(const struct identity_source *before,
 	}
 }
 
-static bool roles_equal(const struct identity_entry *a, const struct identity_entry *b)
-{
-	if (a->role_count != b->role_count)
-		return false;
-	for (size_t i = 0; i < a->role_count; i++) {
-		if (strcmp(a->roles[i], b->roles[i]) != 0)
-			return false;
-	}
-	return true;
-}
-
 static bool is_unchanged(const struct identity_entry *a, const struct identity_entry *b)
 {
 	return a->id == b->id && a->locked == b->locked && a->credential == b->credential &&
-	       roles_equal(a, b);
+	       identity_roles_equal(a->roles, a->role_count, b->roles, b->role_count);
 }
 
 bool identity_source_equal(const struct identity_source *a, const struct identity_source *b)
@@ -353,7 +342,7 @@ static void diff_user(const struct identity_entry *old, const struct identity_en
 		fn(arg, "user changed", old->name, now->locked ? "locked" : "unlocked");
 	if (old->credential != now->credential)
 		fn(arg, "user changed", old->name, "password");
-	if (!roles_equal(old, now)) {
+	if (!identity_roles_equal(old->roles, old->role_count, now->roles, now->role_count)) {
 		char *before = roles_text(old), *after = roles_text(now);
 		char *text = xasprintf("roles: %s -> %s", before, after);
 

@@ -192,6 +192,18 @@ void errors_warn(struct errors *e, const char *file, unsigned line, unsigned col
 	va_end(args);
 }
 
+void errors_warn_unlogged(struct errors *e, const char *file, unsigned line, unsigned column,
+                          const char *format, ...)
+{
+	struct error_item item = item_at(file, line, column, true);
+	va_list args;
+
+	item.unlogged = true;
+	va_start(args, format);
+	put(e, item, format, args);
+	va_end(args);
+}
+
 void errors_note_cause(struct errors *e, int error)
 {
 	static const int passing[] = {EMFILE, ENFILE, ENOMEM, ENOBUFS, EAGAIN,
@@ -225,6 +237,8 @@ void errors_log(struct errors *e)
 	for (size_t i = 0; i < e->count; i++) {
 		struct buf where = {0};
 
+		if (e->items[i].unlogged)
+			continue;
 		put_place(&where, &e->items[i]);
 		if (e->items[i].warning)
 			LOG(CONFIG_WARNING, .where = buf_slice(&where),

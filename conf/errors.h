@@ -11,7 +11,8 @@ struct error_item {
 	unsigned line;   /* from 1; 0: the file as a whole */
 	unsigned column; /* from 1; 0: the line as a whole */
 	bool warning;
-	char *text; /* "unknown key 'listner'; did you mean 'listeners'?" */
+	bool unlogged; /* see errors_warn_unlogged */
+	char *text;    /* "unknown key 'listner'; did you mean 'listeners'?" */
 };
 
 /* Zero-initialised is empty. At most ERRORS_MAX errors and as many warnings are kept, the rest is
@@ -32,6 +33,9 @@ void errors_add(struct errors *e, const char *file, unsigned line, unsigned colu
                 const char *format, ...) __attribute__((format(printf, 5, 6)));
 void errors_warn(struct errors *e, const char *file, unsigned line, unsigned column,
                  const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* For what the running broker says by an event of its own: errors_log leaves it out. */
+void errors_warn_unlogged(struct errors *e, const char *file, unsigned line, unsigned column,
+                          const char *format, ...) __attribute__((format(printf, 5, 6)));
 /* Why the last error was: an errno. Without descriptors or memory, or with a file system that does
  * not answer, the same may work later. */
 void errors_note_cause(struct errors *e, int error);

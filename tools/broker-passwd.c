@@ -1,60 +1,19 @@
-/* broker-passwd(1).  A change has three steps: check that it makes sense, get the password and hash
- * it, and only then lock, check again and write. */
+/* broker-passwd(1): the command line. */
 #include <getopt.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "auth/password.h"
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/command_line.h"
-#include "base/crypto.h"
 #include "base/nearest.h"
-#include "base/random.h"
-#include "base/require.h"
-#include "base/text_input.h"
-#include "base/utf8.h"
 #include "passwd_apply.h"
+#include "passwd_change.h"
 #include "passwd_file.h"
-#include "passwd_prompt.h"
 #include "passwd_restore.h"
-
-enum option_bit {
-	OPTION_CREATE = 1 << 0,
-	OPTION_ROLE = 1 << 1,
-	OPTION_NO_PASSWORD = 1 << 2,
-	OPTION_STDIN = 1 << 3,
-	OPTION_GENERATE = 1 << 4,
-	OPTION_METHOD = 1 << 5,
-	OPTION_SCRAM = 1 << 6,
-	OPTION_ITERATIONS = 1 << 7,
-	OPTION_DRY_RUN = 1 << 8,
-	OPTION_SOCKET = 1 << 9,
-	OPTION_YES = 1 << 10,
-};
-#define OPTIONS_PASSWORD                                                                           \
-	(OPTION_STDIN | OPTION_GENERATE | OPTION_METHOD | OPTION_SCRAM | OPTION_ITERATIONS)
-
-struct passwd_options {
-	const char *path;
-	const struct passwd_command *command;
-	const char *user;
-	const char *socket, *config; /* of the broker */
-	unsigned options;            /* given */
-	char **roles;
-	size_t role_count;
-	const char *method;
-	uint32_t iterations;
-};
-
-/* What the file stores of a password. */
-struct credentials {
-	char *hash;
-	struct scram_verifier *scram; /* NULL: not asked for */
-};
+#include "passwd_show.h"
 
 /* What follows the command. */
 enum passwd_words {
@@ -70,7 +29,6 @@ struct passwd_command {
 	unsigned options; /* taken */
 	int (*run)(const struct passwd_options *o);
 };
-
 static const char usage_text[] =
     "usage: broker-passwd [-c] FILE add USER [--role ROLE]... [--no-password]\n"
     "       broker-passwd FILE set USER\n"
@@ -94,422 +52,7 @@ static const char usage_text[] =
     "  --yes            restore-ids: do not ask\n"
     "  --trust-owner USER, --trust-group GROUP\n"
     "                   trust their files too, like the option of the broker\n";
-
-/* ---- finding users ---- */
-
-static const struct password_entry *find(const struct passwd_file *f,
-                                         const struct passwd_options *o)
-{
-	return password_file_find(f->users, slice_of_str(o->user));
-}
-
-static int require_user(const struct passwd_file *f, const struct passwd_options *o)
-{
-	if (find(f, o) != NULL)
-		return 0;
-	return report_error(EXIT_USAGE, "there is no user '%s' in %s; 'list' shows all users",
-	                    o->user, o->path);
-}
-
-static int require_no_user(const struct passwd_file *f, const struct passwd_options *o)
-{
-	if (find(f, o) == NULL)
-		return 0;
-	return report_error(EXIT_USAGE,
-	                    "there is a user '%s' in %s; use 'set' for a new password, or 'remove' "
-	                    "first",
-	                    o->user, o->path);
-}
-
-/* Before the password is asked for. */
-static int check_first(const struct passwd_options *o,
-                       int (*require)(const struct passwd_file *f, const struct passwd_options *o))
-{
-	struct passwd_file f;
-	int rc = passwd_file_check(&f, o->path, (o->options & OPTION_CREATE) != 0);
-
-	if (rc == 0)
-		rc = require(&f, o);
-	passwd_file_close(&f);
-	return rc;
-}
-
-/* ---- passwords ---- */
-
-static int ask_twice(struct secret *s, const char *user)
-{
-	struct secret again;
-	char *prompt = xasprintf("New password for %s: ", user);
-	int rc = secret_ask(s, prompt);
-
-	free(prompt);
-	if (rc == 0)
-		rc = secret_check(s);
-	if (rc != 0)
-		return rc;
-	rc = secret_ask(&again, "Repeat password: ");
-	if (rc == 0)
-		rc = secret_check(&again);
-	if (rc == 0 && !slice_equal(secret_slice(s), secret_slice(&again)))
-		rc = report_error(EXIT_USAGE, "the passwords differ; nothing was changed");
-	secret_wipe(&again);
-	return rc;
-}
-
-static int new_secret(const struct passwd_options *o, struct secret *s)
-{
-	int rc = 0;
-
-	if ((o->options & OPTION_GENERATE) != 0)
-		secret_generate(s);
-	else if ((o->options & OPTION_STDIN) != 0)
-		rc = secret_read(s);
-	else
-		rc = ask_twice(s, o->user);
-	if (rc == 0)
-		rc = secret_check(s);
-	if (rc == 0 && strcmp(o->method, "bcrypt") == 0 && s->len > 72)
-		rc = report_error(EXIT_USAGE, "bcrypt uses 72 bytes only; use a shorter password");
-	if (rc == 0 && (o->options & OPTION_SCRAM) != 0 &&
-	    scram_password_refused(secret_slice(s)) != NULL)
-		rc = report_error(EXIT_USAGE, "%s", scram_password_refused(secret_slice(s)));
-	return rc;
-}
-
-static struct scram_verifier *new_verifier(const struct passwd_options *o, const struct secret *s)
-{
-	struct scram_verifier *v = xnew(v);
-
-	v->iterations = o->iterations;
-	v->salt_len = SCRAM_SALT_DEFAULT;
-	random_bytes(v->salt, v->salt_len);
-	scram_verifier_derive(v, secret_slice(s));
-	return v;
-}
-
-static int new_credentials(const struct passwd_options *o, struct secret *s, struct credentials *c)
-{
-	int rc = new_secret(o, s);
-
-	if (rc != 0)
-		return rc;
-	c->hash = password_hash(o->method, secret_slice(s));
-	if (c->hash == NULL)
-		return report_error(EXIT_FAILED, "the password cannot be hashed with %s",
-		                    o->method);
-	if ((o->options & OPTION_SCRAM) != 0)
-		c->scram = new_verifier(o, s);
-	return 0;
-}
-
-/* ---- the commands ---- */
-
-static int write_user(struct passwd_file *f, const struct password_entry *user)
-{
-	struct buf line = {0};
-	int rc;
-
-	password_file_format(user, &line);
-	rc = passwd_file_change(f, user->line, buf_slice(&line));
-	crypto_wipe(line.data, line.len);
-	buf_fini(&line);
-	return rc;
-}
-
-static int add_locked(const struct passwd_options *o, const struct credentials *c)
-{
-	struct passwd_file f;
-	int rc = passwd_file_lock(&f, o->path, (o->options & OPTION_CREATE) != 0);
-
-	if (rc == 0)
-		rc = require_no_user(&f, o);
-	if (rc == 0) {
-		char *name = xstrdup(o->user);
-		const struct password_entry user = {.name = name,
-		                                    .hash = c->hash,
-		                                    .scram = c->scram,
-		                                    .entry_id = passwd_file_new_id(f.users),
-		                                    .roles = o->roles,
-		                                    .role_count = o->role_count};
-
-		rc = write_user(&f, &user);
-		free(name);
-	}
-	passwd_file_close(&f);
-	return rc;
-}
-
-static int set_locked(const struct passwd_options *o, const struct credentials *c)
-{
-	struct passwd_file f;
-	int rc = passwd_file_lock(&f, o->path, false);
-
-	if (rc == 0)
-		rc = require_user(&f, o);
-	if (rc == 0) {
-		struct password_entry user = *find(&f, o);
-		bool had_scram = user.scram != NULL;
-
-		user.hash = c->hash;
-		user.scram = c->scram;
-		rc = write_user(&f, &user);
-		if (rc == 0 && had_scram && user.scram == NULL)
-			(void)report_error(0,
-			                   "note: '%s' cannot log in by SCRAM any more: set the "
-			                   "password again with --scram to make a verifier of it",
-			                   o->user);
-		if (rc == 0 && user.locked)
-			(void)report_error(0, "note: '%s' is still locked", o->user);
-	}
-	passwd_file_close(&f);
-	return rc;
-}
-
-/* Before it is stored: what could not be printed must not be anybody's password. */
-static int print_generated(const struct secret *s)
-{
-	printf("%.*s\n", (int)s->len, (const char *)s->bytes);
-	/* mutant: generated_password_is_shown_first */
-	return command_line_finish(0);
-}
-
-static int with_credentials(const struct passwd_options *o,
-                            int (*change)(const struct passwd_options *o,
-                                          const struct credentials *c))
-{
-	struct secret s = {.len = 0};
-	struct credentials c = {0};
-	int rc = new_credentials(o, &s, &c);
-
-	if (rc == 0 && (o->options & OPTION_GENERATE) != 0)
-		rc = print_generated(&s);
-	/* mutant: passwd_wipes_before_it_waits */
-	secret_wipe(&s); /* a change may have to wait for the file */
-	if (rc == 0)
-		rc = change(o, &c);
-	free(c.hash);
-	if (c.scram != NULL)
-		crypto_wipe(c.scram, sizeof(*c.scram));
-	free(c.scram);
-	return rc;
-}
-
-static int run_add(const struct passwd_options *o)
-{
-	static const struct credentials none = {0};
-	int rc;
-
-	if (!utf8_is_name(slice_of_str(o->user)))
-		return report_error(EXIT_USAGE, "a user name must not have noncharacters of "
-		                                "Unicode: MQTT forbids them in names");
-	rc = check_first(o, require_no_user);
-	if (rc != 0)
-		return rc;
-	if ((o->options & OPTION_NO_PASSWORD) != 0)
-		return add_locked(o, &none);
-	return with_credentials(o, add_locked);
-}
-
-static int run_set(const struct passwd_options *o)
-{
-	int rc = check_first(o, require_user);
-
-	return rc == 0 ? with_credentials(o, set_locked) : rc;
-}
-
-static int run_remove(const struct passwd_options *o)
-{
-	struct passwd_file f;
-	int rc = passwd_file_lock(&f, o->path, false);
-
-	if (rc == 0)
-		rc = require_user(&f, o);
-	if (rc == 0)
-		rc = passwd_file_change(&f, find(&f, o)->line, SLICE_EMPTY);
-	passwd_file_close(&f);
-	return rc;
-}
-
-static int set_lock(const struct passwd_options *o, bool locked)
-{
-	struct passwd_file f;
-	int rc = passwd_file_lock(&f, o->path, false);
-
-	if (rc == 0)
-		rc = require_user(&f, o);
-	if (rc == 0) {
-		struct password_entry user = *find(&f, o);
-
-		user.locked = locked;
-		rc = write_user(&f, &user);
-	}
-	passwd_file_close(&f);
-	return rc;
-}
-
-static int run_lock(const struct passwd_options *o)
-{
-	return set_lock(o, true);
-}
-
-static int run_unlock(const struct passwd_options *o)
-{
-	return set_lock(o, false);
-}
-
-/* ---- roles ---- */
-
-static bool is_among(char *const *roles, size_t count, const char *role)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (strcmp(roles[i], role) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* The roles of the user with those of the command line, or without them. `out` borrows the names
- * and has space for all. */
-static size_t changed_roles(const struct password_entry *user, const struct passwd_options *o,
-                            bool granted, char **out)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < user->role_count; i++) {
-		if (granted || !is_among(o->roles, o->role_count, user->roles[i]))
-			out[count++] = user->roles[i];
-	}
-	for (size_t i = 0; granted && i < o->role_count; i++) {
-		if (!is_among(user->roles, user->role_count, o->roles[i]))
-			out[count++] = o->roles[i];
-	}
-	REQUIRE(count <= user->role_count + o->role_count);
-	return count;
-}
-
-/* Password, id and the rest of the entry stay. */
-static int change_roles(const struct passwd_options *o, bool granted)
-{
-	struct passwd_file f;
-	int rc = passwd_file_lock(&f, o->path, false);
-
-	if (rc == 0)
-		rc = require_user(&f, o);
-	if (rc == 0) {
-		struct password_entry user = *find(&f, o);
-		char **roles = xcalloc(user.role_count + o->role_count, sizeof(*roles));
-
-		user.role_count = changed_roles(find(&f, o), o, granted, roles);
-		user.roles = roles;
-		rc = write_user(&f, &user);
-		free(roles);
-	}
-	passwd_file_close(&f);
-	return rc;
-}
-
-static int run_grant(const struct passwd_options *o)
-{
-	return change_roles(o, true);
-}
-
-static int run_revoke(const struct passwd_options *o)
-{
-	return change_roles(o, false);
-}
-
-static int run_verify(const struct passwd_options *o)
-{
-	const struct password_entry *user;
-	struct secret s = {.len = 0};
-	struct passwd_file f;
-	int rc = passwd_file_read(&f, o->path);
-
-	user = rc == 0 ? find(&f, o) : NULL;
-	if (rc == 0 && user == NULL)
-		rc = report_error(EXIT_FAILED, "there is no user '%s' in %s", o->user, o->path);
-	else if (rc == 0 && user->locked)
-		rc = report_error(EXIT_FAILED, "'%s' is locked and cannot log in", o->user);
-	else if (rc == 0 && user->hash == NULL)
-		rc = report_error(EXIT_FAILED, "'%s' has no password", o->user);
-	if (rc == 0)
-		rc = (o->options & OPTION_STDIN) != 0 ? secret_read(&s)
-		                                      : secret_ask(&s, "Password: ");
-	if (rc == 0 && text_input_line(secret_slice(&s)).len > 0)
-		rc = secret_check(&s); /* an empty one is wrong, and no more */
-	if (rc == 0 && user != NULL) {
-		rc = password_verify(user->hash, secret_slice(&s)) ? 0 : EXIT_FAILED;
-		puts(rc == 0 ? "right" : "wrong");
-	}
-	secret_wipe(&s);
-	passwd_file_close(&f);
-	return rc;
-}
-
-/* How wide it stands on the terminal, near enough: its code points. */
-static int width(struct slice s)
-{
-	int n = 0;
-
-	for (size_t i = 0; i < s.len; i++)
-		n += (s.data[i] & 0xc0) != 0x80;
-	return n;
-}
-
-/* As it may be shown. The caller frees. */
-static struct buf shown_name(const struct password_entry *user)
-{
-	struct buf name = {0};
-
-	utf8_put_printable(&name, slice_of_str(user->name));
-	return name;
-}
-
-static void print_row(int column, struct slice name, const char *method, const char *scram,
-                      const char *locked)
-{
-	printf("%.*s%*s  %-13s  %-5s  %-6s  ", (int)name.len, (const char *)name.data,
-	       column - width(name), "", method, scram, locked);
-}
-
-static void print_user(const struct password_entry *user, int column)
-{
-	char scram[16] = "-"; /* the iterations */
-	struct buf name = shown_name(user);
-
-	if (user->scram != NULL)
-		(void)snprintf(scram, sizeof(scram), "%" PRIu32, user->scram->iterations);
-	print_row(column, buf_slice(&name),
-	          user->hash == NULL ? "none" : password_method(user->hash), scram,
-	          user->locked ? "yes" : "no");
-	buf_fini(&name);
-	for (size_t i = 0; i < user->role_count; i++)
-		printf("%s%s", i == 0 ? "" : ",", user->roles[i]);
-	puts(user->role_count == 0 ? "-" : "");
-}
-
-static int run_list(const struct passwd_options *o)
-{
-	struct passwd_file f;
-	int column = width(SLICE("USER"));
-	int rc = passwd_file_read(&f, o->path);
-
-	for (size_t i = 0; rc == 0 && i < password_file_count(f.users); i++) {
-		struct buf name = shown_name(password_file_at(f.users, i));
-
-		if (width(buf_slice(&name)) > column)
-			column = width(buf_slice(&name));
-		buf_fini(&name);
-	}
-	if (rc == 0) {
-		print_row(column, SLICE("USER"), "PASSWORD", "SCRAM", "LOCKED");
-		puts("ROLES");
-		for (size_t i = 0; i < password_file_count(f.users); i++)
-			print_user(password_file_at(f.users, i), column);
-	}
-	passwd_file_close(&f);
-	return rc;
-}
+/* ---- commands of files of their own ---- */
 
 static int run_apply(const struct passwd_options *o)
 {
@@ -542,15 +85,15 @@ static int run_restore(const struct passwd_options *o)
 
 static const struct passwd_command commands[] = {
     {"add", WORDS_USER, OPTION_CREATE | OPTION_ROLE | OPTION_NO_PASSWORD | OPTIONS_PASSWORD,
-     run_add},
-    {"set", WORDS_USER, OPTIONS_PASSWORD, run_set},
-    {"grant", WORDS_USER_ROLES, 0, run_grant},
-    {"revoke", WORDS_USER_ROLES, 0, run_revoke},
-    {"remove", WORDS_USER, 0, run_remove},
-    {"lock", WORDS_USER, 0, run_lock},
-    {"unlock", WORDS_USER, 0, run_unlock},
-    {"list", WORDS_NONE, 0, run_list},
-    {"verify", WORDS_USER, OPTION_STDIN, run_verify},
+     passwd_change_add},
+    {"set", WORDS_USER, OPTIONS_PASSWORD, passwd_change_set},
+    {"grant", WORDS_USER_ROLES, 0, passwd_change_grant},
+    {"revoke", WORDS_USER_ROLES, 0, passwd_change_revoke},
+    {"remove", WORDS_USER, 0, passwd_change_remove},
+    {"lock", WORDS_USER, 0, passwd_change_lock},
+    {"unlock", WORDS_USER, 0, passwd_change_unlock},
+    {"list", WORDS_NONE, 0, passwd_show_list},
+    {"verify", WORDS_USER, OPTION_STDIN, passwd_show_verify},
     {"apply", WORDS_NONE,
      OPTION_CREATE | OPTION_DRY_RUN | OPTION_METHOD | OPTION_SCRAM | OPTION_ITERATIONS, run_apply},
     {"restore-ids", WORDS_CONFIG, OPTION_CREATE | OPTION_SOCKET | OPTION_YES, run_restore},
@@ -663,9 +206,9 @@ static int refuse_option(const struct passwd_options *o, unsigned bit, const cha
 {
 	const char *instead = "";
 
-	if (bit == OPTION_ROLE && o->command->run == run_set)
+	if (bit == OPTION_ROLE && o->command->run == passwd_change_set)
 		instead = "; 'grant' and 'revoke' change roles";
-	else if (bit == OPTION_NO_PASSWORD && o->command->run == run_set)
+	else if (bit == OPTION_NO_PASSWORD && o->command->run == passwd_change_set)
 		instead = "; 'lock' keeps a user out";
 	return report_error(EXIT_USAGE, "'%s' does not take %s%s", o->command->name, name, instead);
 }
@@ -696,7 +239,6 @@ static int check_options(const struct passwd_options *o)
  * False: the word is no name of a user. */
 static bool suggest_command(const struct passwd_options *o, const char *word)
 {
-	struct passwd_options asked = {.path = o->path, .user = word};
 	struct passwd_file f;
 	const char *why;
 	bool there;
@@ -704,7 +246,7 @@ static bool suggest_command(const struct passwd_options *o, const char *word)
 	if (!password_file_name_valid(slice_of_str(word), &why) || access(o->path, R_OK) != 0 ||
 	    passwd_file_read(&f, o->path) != 0)
 		return false;
-	there = find(&f, &asked) != NULL;
+	there = password_file_find(f.users, slice_of_str(word)) != NULL;
 	passwd_file_close(&f);
 	(void)report_error(
 	    EXIT_USAGE, "a command is missing before '%s', a user %s: 'broker-passwd %s %s %s' %s",

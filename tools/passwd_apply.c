@@ -227,17 +227,6 @@ static void keep_credentials(const struct password_entry *before, struct passwor
 		user->scram = before->scram;
 }
 
-static bool roles_equal(const struct password_entry *a, const struct password_entry *b)
-{
-	if (a->role_count != b->role_count)
-		return false;
-	for (size_t i = 0; i < a->role_count; i++) {
-		if (strcmp(a->roles[i], b->roles[i]) != 0)
-			return false;
-	}
-	return true;
-}
-
 static void report(struct change *c, enum outcome outcome, const char *name, const char *what)
 {
 	static const char *const words[OUTCOMES] = {"kept", "added", "changed", "removed"};
@@ -260,7 +249,7 @@ static void put_user(struct change *c, const struct password_entry *before,
 	}
 	if (password_file_credential(before) != password_file_credential(user))
 		len += (size_t)snprintf(what, sizeof(what), "password");
-	if (!roles_equal(before, user))
+	if (!identity_roles_equal(before->roles, before->role_count, user->roles, user->role_count))
 		len += (size_t)snprintf(what + len, sizeof(what) - len, "%sroles",
 		                        len > 0 ? ", " : "");
 	if (before->locked != user->locked)

@@ -50,34 +50,59 @@ const char *conn_listener_name(const struct conn *c)
 	return l == NULL ? "" : l->bind;
 }
 
+/* What the log says where no DISCONNECT came or went. */
+static const char *reason_of(struct fault fault, bool gone)
+{
+	return gone ? "no DISCONNECT" : reason_name_of_close(fault.reason);
+}
+
+/* Some clients compare the name after the handshake, and leave without a word. */
+static void put_cause(const struct conn *c, struct fault fault, bool gone, struct buf *out)
+{
+	static const char leaves[] = "the client closed the connection before it sent anything: ";
+
+	/* mutant: name_mismatch_after_the_handshake */
+	if (gone && c->in.len == 0 && stream_is_established(c->link.stream)) {
+		buf_printf(out, "%s", leaves);
+		stream_put_mismatch(c->link.stream, out);
+		if (out->len > sizeof(leaves) - 1)
+			return;
+		out->len = 0;
+	}
+	buf_printf(out, "%s", fault.cause);
+}
+
 /* All that is known by now and may help to find the device. */
-static void log_before_connect(struct conn *c, const char *peer, struct fault fault)
+static void log_before_connect(struct conn *c, const char *peer, struct fault fault, bool gone)
 {
 	struct worker *w = c->link.worker;
 	struct connect packet = {.version = MQTT_3_1_1};
+	struct buf cause = {0};
 	uint32_t suppressed;
 
 	if (!log_limit_pass(&w->clients->dropped_limit, w->executor.now_ms, 10000, 20, &suppressed))
 		return;
 	(void)c->ops->peek_connect(c, &packet);
+	put_cause(c, fault, gone, &cause);
+	buf_put_u8(&cause, '\0');
 	LOG(CONNECTION_CLOSED_BEFORE_CONNECT, .peer = peer, .listener = conn_listener_name(c),
 	    .sni = stream_server_name(c->link.stream), .client_id = packet.client_id,
-	    .user = packet.user_name, .reason = reason_name_of_close(fault.reason),
-	    .cause = fault.cause, .suppressed = suppressed);
+	    .user = packet.user_name, .reason = reason_of(fault, gone),
+	    .cause = (const char *)cause.data, .suppressed = suppressed);
+	buf_fini(&cause);
 }
 
-static void log_close(struct conn *c, struct fault fault)
+static void log_close(struct conn *c, struct fault fault, bool gone)
 {
 	const struct session *s = c->link.session;
 	char peer[STREAM_PEER_TEXT];
 
 	stream_peer_text(c->link.stream, peer, sizeof(peer));
 	if (s == NULL)
-		log_before_connect(c, peer, fault);
+		log_before_connect(c, peer, fault, gone);
 	else
 		LOG(CLIENT_DISCONNECTED, .client_id = session_client_id(s), .user = session_user(s),
-		    .peer = peer, .reason = reason_name_of_close(fault.reason),
-		    .cause = fault.cause);
+		    .peer = peer, .reason = reason_of(fault, gone), .cause = fault.cause);
 }
 
 void conn_close_with(struct conn *c, enum close_reason why, struct fault fault,
@@ -94,7 +119,7 @@ void conn_close_with(struct conn *c, enum close_reason why, struct fault fault,
 	if (rows[why].packet == LAST_PACKET_DISCONNECT)
 		put_disconnect(c, fault, server_reference);
 	if (line == LOG_LINE_ALWAYS || (line == LOG_LINE_SESSION && c->link.session != NULL))
-		log_close(c, fault);
+		log_close(c, fault, rows[why].packet == LAST_PACKET_GONE);
 	count((_Atomic uint64_t *)(void *)((char *)&c->link.worker->counters + rows[why].counter));
 	c->ops->close(c, rows[why].packet == LAST_PACKET_GONE);
 }

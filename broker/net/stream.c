@@ -296,6 +296,12 @@ void stream_certificate_subject(const struct stream *s, struct buf *out)
 		s->facts->tls->certificate_subject(s->facts->tls, out);
 }
 
+void stream_put_mismatch(const struct stream *s, struct buf *out)
+{
+	if (s->facts->tls != NULL)
+		s->facts->tls->put_mismatch(s->facts->tls, out);
+}
+
 enum stream_fit stream_fits(const struct stream *s, const struct tls_context *ctx, bool connected,
                             const char **why)
 {

@@ -121,6 +121,9 @@ size_t stream_certificate_names(const struct stream *s, enum conf_certificate_us
 /* Appends the subject of the client's certificate, for the log: "CN=lamp,O=Home"; nothing where
  * there is none. */
 void stream_certificate_subject(const struct stream *s, struct buf *out);
+/* Appends in plain words that the broker's certificate is not for the name that the client asked
+ * for, and what to do; nothing where it is, or where there is no such name. */
+void stream_put_mismatch(const struct stream *s, struct buf *out);
 /* Would its handshake succeed with this (newer) context? Looked at are the TLS version and the
  * client's certificate: its chain, dates and the CRL, or that there is one where one is required.
  * What was verified with the same CAs and CRL is not verified again, except for its dates.
@@ -148,6 +151,7 @@ struct stream_tls {
 	size_t (*certificate_names)(const struct stream_tls *tls, enum conf_certificate_user kind,
 	                            struct buf *out);
 	void (*certificate_subject)(const struct stream_tls *tls, struct buf *out);
+	void (*put_mismatch)(const struct stream_tls *tls, struct buf *out);
 	enum stream_fit (*fits)(const struct stream_tls *tls, const struct tls_context *ctx,
 	                        bool connected, const char **why);
 };

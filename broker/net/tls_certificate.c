@@ -20,10 +20,17 @@ struct place {
 	struct errors *errors;
 };
 
+/* Anybody can write anything into a certificate that is refused. */
+#define NAME_MAX_BYTES 256
 #define REPORT(p, ...)                                                                             \
 	errors_add((p)->errors, (p)->conf_path, (p)->conf->line, (p)->conf->column, __VA_ARGS__)
 #define WARN(p, ...)                                                                               \
 	errors_warn((p)->errors, (p)->conf_path, (p)->conf->line, (p)->conf->column, __VA_ARGS__)
+
+/* A broker that runs says it by an event (tls_context_log_expiry). */
+#define WARN_DATE(p, ...)                                                                          \
+	errors_warn_unlogged((p)->errors, (p)->conf_path, (p)->conf->line, (p)->conf->column,      \
+	                     __VA_ARGS__)
 
 /* --- loading a pair --- */
 
@@ -175,15 +182,16 @@ static void check_dates(const struct tls_certificate *c, const struct place *p)
 		tls_certificate_put_end(c, &date);
 	buf_put_u8(&date, '\0');
 	if (tls_certificate_not_yet_valid(c))
-		WARN(p,
-		     "%s is not valid before %s, or this machine's clock is wrong: clients will "
-		     "refuse it",
-		     c->path, (const char *)date.data);
+		WARN_DATE(
+		    p,
+		    "%s is not valid before %s, or this machine's clock is wrong: clients will "
+		    "refuse it",
+		    c->path, (const char *)date.data);
 	else if (left < 0)
-		WARN(p, "%s expired on %s: clients will refuse it; renew it", c->path,
-		     (const char *)date.data);
+		WARN_DATE(p, "%s expired on %s: clients will refuse it; renew it", c->path,
+		          (const char *)date.data);
 	else if (left < EXPIRY_WARNING_S)
-		WARN(p, "%s expires on %s; renew it", c->path, (const char *)date.data);
+		WARN_DATE(p, "%s expires on %s; renew it", c->path, (const char *)date.data);
 	buf_fini(&date);
 }
 
@@ -313,7 +321,7 @@ void tls_certificate_copy(struct tls_certificate *to, const struct tls_certifica
 	to->chain = from->chain == NULL ? NULL : X509_chain_up_ref(from->chain);
 }
 
-static void put_date(const ASN1_TIME *date, struct buf *out)
+void tls_certificate_put_date(const ASN1_TIME *date, struct buf *out)
 {
 	BIO *bio = BIO_new(BIO_s_mem());
 	char *text = NULL;
@@ -321,21 +329,32 @@ static void put_date(const ASN1_TIME *date, struct buf *out)
 
 	if (bio != NULL && ASN1_TIME_print(bio, date) == 1)
 		len = BIO_get_mem_data(bio, &text);
-	if (len > 0)
-		buf_put(out, text, (size_t)len);
-	else
-		buf_put_u8(out, '?');
+	buf_put(out, len > 0 ? text : "?", len > 0 ? (size_t)len : 1);
 	BIO_free(bio);
+}
+
+void tls_certificate_put_name(const X509_NAME *name, struct buf *out)
+{
+	BIO *text = BIO_new(BIO_s_mem());
+	const char *data = NULL;
+	long len = 0;
+
+	if (text != NULL &&
+	    X509_NAME_print_ex(text, name, 0,
+	                       XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB) >= 0)
+		len = BIO_get_mem_data(text, &data);
+	buf_put(out, data, len > NAME_MAX_BYTES ? NAME_MAX_BYTES : len > 0 ? (size_t)len : 0);
+	BIO_free(text);
 }
 
 void tls_certificate_put_begin(const struct tls_certificate *c, struct buf *out)
 {
-	put_date(X509_get0_notBefore(c->leaf), out);
+	tls_certificate_put_date(X509_get0_notBefore(c->leaf), out);
 }
 
 void tls_certificate_put_end(const struct tls_certificate *c, struct buf *out)
 {
-	put_date(X509_get0_notAfter(c->leaf), out);
+	tls_certificate_put_date(X509_get0_notAfter(c->leaf), out);
 }
 
 void tls_certificate_describe(const struct tls_certificate *c, struct buf *out)

@@ -24,6 +24,10 @@ void tls_certificate_copy(struct tls_certificate *to, const struct tls_certifica
 /* "server-ec.crt SHA-256 AB:CD:..., until Nov 21 12:00:00 2027 GMT" */
 void tls_certificate_describe(const struct tls_certificate *c, struct buf *out);
 /* "Nov 21 12:00:00 2027 GMT" */
+void tls_certificate_put_date(const ASN1_TIME *date, struct buf *out);
+/* Append a subject or issuer as RFC 2253 writes it, at most 256 bytes of it. */
+void tls_certificate_put_name(const X509_NAME *name, struct buf *out);
+/* The dates of the certificate. */
 void tls_certificate_put_begin(const struct tls_certificate *c, struct buf *out);
 void tls_certificate_put_end(const struct tls_certificate *c, struct buf *out);
 /* "RSA 2048", "ECDSA P-256", "Ed25519". */

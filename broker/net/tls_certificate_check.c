@@ -9,6 +9,7 @@
 #include <openssl/x509_vfy.h>
 
 #include "base/require.h"
+#include "net/tls_certificate.h"
 #include "net/tls_context_internal.h"
 #include "net/tls_io.h"
 #include "net/tls_work.h"
@@ -16,8 +17,6 @@
 #define RSA_BITS_MAX 8192 /* one of 16384 takes as long as twenty handshakes */
 /* mutant: tls_client_names */
 #define NAMES_BYTES_MAX 8192
-/* Anybody can write anything into a certificate that is refused. */
-#define SUBJECT_MAX 256
 
 /* --- bounds --- */
 
@@ -90,26 +89,12 @@ static void remember_refused(X509_STORE_CTX *check)
 		X509_free(leaf);
 }
 
-void tls_certificate_check_put_subject(const X509 *certificate, struct buf *out)
-{
-	BIO *text = BIO_new(BIO_s_mem());
-	const char *data = NULL;
-	long len = 0;
-
-	if (text != NULL &&
-	    X509_NAME_print_ex(text, X509_get_subject_name(certificate), 0,
-	                       XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB) >= 0)
-		len = BIO_get_mem_data(text, &data);
-	buf_put(out, data, len > SUBJECT_MAX ? SUBJECT_MAX : len > 0 ? (size_t)len : 0);
-	BIO_free(text);
-}
-
 void tls_certificate_check_refused(const SSL *ssl, struct buf *out)
 {
 	const X509 *leaf = SSL_get_ex_data(ssl, refused_index);
 
 	if (leaf != NULL)
-		tls_certificate_check_put_subject(leaf, out);
+		tls_certificate_put_name(X509_get_subject_name(leaf), out);
 }
 
 /* Before OpenSSL computes anything with what the client sent. */

@@ -17,8 +17,6 @@ void tls_certificate_check_bound(SSL_CTX *ssl_ctx);
 /* Is it small enough to be looked at: its key, its alternative names? */
 bool tls_certificate_check_is_bounded(X509 *certificate);
 
-/* Append the subject as RFC 2253 writes it, at most 256 bytes of it. */
-void tls_certificate_check_put_subject(const X509 *certificate, struct buf *out);
 /* Append the subject of the certificate that this handshake was refused for, at most 256 bytes of
  * it; nothing where it was not for a certificate. Nobody has vouched for what it says. */
 void tls_certificate_check_refused(const SSL *ssl, struct buf *out);

@@ -166,9 +166,9 @@ static bool add_crls(const struct tls_building *b, X509_STORE *store, STACK_OF(X
 		ok = ok && X509_STORE_add_crl(store, crl) == 1;
 		note_end(b, crl);
 		if (next != NULL && X509_cmp_current_time(next) < 0)
-			errors_warn(b->errors, b->conf->client_crl, 0, 0,
-			            "the revocation list has expired: until it is renewed no "
-			            "client certificate of its CA is accepted");
+			errors_warn_unlogged(b->errors, b->conf->client_crl, 0, 0,
+			                     "the revocation list has expired: until it is "
+			                     "renewed no client certificate of its CA is accepted");
 	}
 	tls_lint_revocations(b, cas, crls);
 	ok = ok && X509_STORE_set_flags(store, crl_flags(cas, crls)) == 1;

@@ -243,30 +243,72 @@ void tls_context_each_expiry(const struct tls_context *ctx, tls_context_expiry_f
 		visit(arg, TLS_CONTEXT_CLIENT_CRL, ctx->crl_path, ctx->crl_until_s);
 }
 
-void tls_context_log_expiry(const struct tls_context *ctx)
+static void log_dates(const struct tls_certificate *c)
 {
-	log_crl_expiry(ctx);
-	for (size_t i = 0; i < ctx->certificate_count; i++) {
-		const struct tls_certificate *c = &ctx->certificates[i];
-		int64_t left = tls_certificate_seconds_left(c);
-		char now[CLOCK_TEXT_MAX], words[CLOCK_TEXT_MAX];
-		struct buf date = {0};
+	int64_t left = tls_certificate_seconds_left(c);
+	char now[CLOCK_TEXT_MAX], words[CLOCK_TEXT_MAX];
+	struct buf date = {0};
 
-		if (tls_certificate_not_yet_valid(c)) {
-			tls_certificate_put_begin(c, &date);
-			LOG(CERTIFICATE_NOT_YET_VALID, .certificate = c->path,
-			    .not_before = buf_slice(&date),
-			    .clock = clock_text(clock_wall_ms(), now));
-		} else if (left < 0) {
-			tls_certificate_put_end(c, &date);
-			LOG(CERTIFICATE_EXPIRED, .certificate = c->path,
-			    .not_after = buf_slice(&date), .since = clock_duration(left, words));
-		} else if (left < EXPIRY_WARNING_S) {
-			tls_certificate_put_end(c, &date);
-			LOG(CERTIFICATE_EXPIRES, .certificate = c->path,
-			    .not_after = buf_slice(&date), .left = clock_duration(left, words));
+	if (tls_certificate_not_yet_valid(c)) {
+		tls_certificate_put_begin(c, &date);
+		LOG(CERTIFICATE_NOT_YET_VALID, .certificate = c->path,
+		    .not_before = buf_slice(&date), .clock = clock_text(clock_wall_ms(), now));
+	} else if (left < 0) {
+		tls_certificate_put_end(c, &date);
+		LOG(CERTIFICATE_EXPIRED, .certificate = c->path, .not_after = buf_slice(&date),
+		    .since = clock_duration(left, words));
+	} else if (left < EXPIRY_WARNING_S) {
+		tls_certificate_put_end(c, &date);
+		LOG(CERTIFICATE_EXPIRES, .certificate = c->path, .not_after = buf_slice(&date),
+		    .left = clock_duration(left, words));
+	}
+	buf_fini(&date);
+}
+
+static bool has_leaf(const struct tls_context *ctx, size_t count, const X509 *leaf)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (X509_cmp(ctx->certificates[i].leaf, leaf) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Listeners may have the same certificates. */
+static bool is_logged(struct tls_context *const *contexts, size_t at, size_t certificate)
+{
+	const X509 *leaf = contexts[at]->certificates[certificate].leaf;
+	bool logged = has_leaf(contexts[at], certificate, leaf);
+
+	for (size_t i = 0; !logged && i < at; i++) {
+		/* mutant: expiry_said_once */
+		if (contexts[i] != NULL)
+			logged = has_leaf(contexts[i], contexts[i]->certificate_count, leaf);
+	}
+	return logged;
+}
+
+/* Listeners may have the same list. */
+static bool has_crl(struct tls_context *const *contexts, size_t count, const char *path)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (contexts[i] != NULL && contexts[i]->crl_path != NULL &&
+		    strcmp(contexts[i]->crl_path, path) == 0)
+			return true;
+	}
+	return false;
+}
+
+void tls_context_log_expiry(struct tls_context *const *contexts, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (contexts[i] != NULL && contexts[i]->crl_path != NULL &&
+		    !has_crl(contexts, i, contexts[i]->crl_path))
+			log_crl_expiry(contexts[i]);
+		for (size_t k = 0; contexts[i] != NULL && k < contexts[i]->certificate_count; k++) {
+			if (!is_logged(contexts, i, k))
+				log_dates(&contexts[i]->certificates[k]);
 		}
-		buf_fini(&date);
 	}
 }
 

@@ -29,8 +29,8 @@ void tls_context_name(struct tls_context *ctx, const char *bind);
 /* "RSA 2048 and ECDSA P-256" for people: the exposure report and handshake errors. */
 const char *tls_context_certificates(const struct tls_context *ctx);
 /* Log a warning for each of our certificates that ends within 30 days or is not valid now, and for
- * a revocation list in its last days. */
-void tls_context_log_expiry(const struct tls_context *ctx);
+ * a revocation list in its last days, each once. NULL in the list: no TLS. */
+void tls_context_log_expiry(struct tls_context *const *contexts, size_t count);
 /* What ends: our certificates, and the revocation list that ends first. Wall clock, seconds. */
 enum tls_context_expiry {
 	TLS_CONTEXT_CERTIFICATE,

@@ -8,29 +8,10 @@
 
 #define SOON_DAYS 30 /* before the end of a certificate */
 
-static void put_subject(const X509_NAME *name, struct buf *out)
+/* With a final NUL. */
+static void put_name(const X509_NAME *name, struct buf *out)
 {
-	BIO *bio = BIO_new(BIO_s_mem());
-	char *text = NULL;
-	long len = 0;
-
-	if (bio != NULL && X509_NAME_print_ex(bio, name, 0, XN_FLAG_ONELINE) >= 0)
-		len = BIO_get_mem_data(bio, &text);
-	buf_put(out, len > 0 ? text : "?", len > 0 ? (size_t)len : 1);
-	BIO_free(bio);
-	buf_put_u8(out, '\0');
-}
-
-static void put_date(const ASN1_TIME *date, struct buf *out)
-{
-	BIO *bio = BIO_new(BIO_s_mem());
-	char *text = NULL;
-	long len = 0;
-
-	if (bio != NULL && ASN1_TIME_print(bio, date) == 1)
-		len = BIO_get_mem_data(bio, &text);
-	buf_put(out, len > 0 ? text : "?", len > 0 ? (size_t)len : 1);
-	BIO_free(bio);
+	tls_certificate_put_name(name, out);
 	buf_put_u8(out, '\0');
 }
 
@@ -157,8 +138,9 @@ static void lint_ca(const struct tls_building *b, X509 *ca)
 
 	if (days >= SOON_DAYS)
 		return;
-	put_subject(X509_get_subject_name(ca), &subject);
-	put_date(end, &date);
+	put_name(X509_get_subject_name(ca), &subject);
+	tls_certificate_put_date(end, &date);
+	buf_put_u8(&date, '\0');
 	if (days < 0)
 		errors_warn(b->errors, b->conf->client_ca, 0, 0,
 		            "the CA '%s' expired on %s: all its clients are refused; renew it",
@@ -189,7 +171,7 @@ static void lint_crl(const struct tls_building *b, STACK_OF(X509) * cas, const X
 	struct buf text = {0};
 
 	if (!has_issuer(cas, crl)) {
-		put_subject(X509_CRL_get_issuer(crl), &text);
+		put_name(X509_CRL_get_issuer(crl), &text);
 		errors_warn(
 		    b->errors, b->conf->client_crl, 0, 0,
 		    "the revocation list of '%s' is never used: that CA is not in client_ca; "
@@ -199,11 +181,12 @@ static void lint_crl(const struct tls_building *b, STACK_OF(X509) * cas, const X
 	           ASN1_TIME_diff(&whole_days, &seconds, X509_CRL_get0_lastUpdate(crl), next) ==
 	               1 &&
 	           days * 10 < whole_days) {
-		put_date(next, &text);
-		errors_warn(b->errors, b->conf->client_crl, 0, 0,
-		            "the revocation list ends on %s: from then on no client certificate of "
-		            "its CA is accepted; get the next one",
-		            (const char *)text.data);
+		tls_certificate_put_date(next, &text);
+		buf_put_u8(&text, '\0');
+		errors_warn_unlogged(b->errors, b->conf->client_crl, 0, 0,
+		                     "the revocation list ends on %s: from then on no client "
+		                     "certificate of its CA is accepted; get the next one",
+		                     (const char *)text.data);
 	}
 	buf_fini(&text);
 }
@@ -227,8 +210,8 @@ void tls_lint_lone_ca(const struct tls_building *b, const X509 *ca)
 {
 	struct buf subject = {0}, issuer = {0};
 
-	put_subject(X509_get_subject_name(ca), &subject);
-	put_subject(X509_get_issuer_name(ca), &issuer);
+	put_name(X509_get_subject_name(ca), &subject);
+	put_name(X509_get_issuer_name(ca), &issuer);
 	errors_warn(
 	    b->errors, b->conf->client_ca, 0, 0,
 	    "the CA '%s' was issued by '%s', which is not in this file: its clients are "

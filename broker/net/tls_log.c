@@ -288,6 +288,20 @@ static bool has_name(X509 *leaf, const char *name)
 	       X509_check_ip_asc(leaf, name, 0) == 1;
 }
 
+void tls_log_put_mismatch(const SSL *ssl, const char *server_name, struct buf *out)
+{
+	X509 *leaf = ssl == NULL ? NULL : SSL_get_certificate(ssl);
+
+	if (server_name == NULL || server_name[0] == '\0' || leaf == NULL ||
+	    has_name(leaf, server_name))
+		return;
+	buf_printf(out, "it asked for the name '%s', and the broker's certificate is for ",
+	           server_name);
+	tls_certificate_put_names(leaf, out);
+	buf_printf(out, ": let it connect to one of these, or make a certificate that has its "
+	                "name, too");
+}
+
 /* Why the client gave up: the name that it asked for, next to those of the certificate it got. */
 static void put_cause(const struct tls_report *report, const struct tls_hello *hello,
                       struct buf *out)
@@ -301,20 +315,16 @@ static void put_cause(const struct tls_report *report, const struct tls_hello *h
 		buf_printf(out, "%s", report->failure.cause);
 		return;
 	}
-	if (names)
-		buf_printf(out,
-		           "the client gave up: it asked for the name '%s', and the broker's "
-		           "certificate is for ",
-		           hello->server_name);
-	else
-		buf_printf(out,
-		           "%s; it asked for no name, as clients do that connect to an "
-		           "address, and the broker's certificate is for ",
-		           report->failure.cause);
+	if (names) {
+		buf_printf(out, "the client gave up: ");
+		tls_log_put_mismatch(report->ssl, hello->server_name, out);
+		return;
+	}
+	buf_printf(out,
+	           "%s; it asked for no name, as clients do that connect to an address, and the "
+	           "broker's certificate is for ",
+	           report->failure.cause);
 	tls_certificate_put_names(leaf, out);
-	if (names)
-		buf_printf(out, ": let it connect to one of these, or make a certificate that has "
-		                "its name, too");
 }
 
 /* The part of its offer that the cause is about. */

@@ -25,6 +25,10 @@ bool tls_log_is_tls(struct slice first_bytes);
 /* Plain words for a connection whose first bytes are not a TLS record. */
 const char *tls_log_plaintext_cause(struct slice first_bytes);
 
+/* Append that the certificate is not for the name that the client asked for, and what to do;
+ * nothing where it is, or where the client named none. */
+void tls_log_put_mismatch(const SSL *ssl, const char *server_name, struct buf *out);
+
 struct tls_report {
 	const struct peer_address *peer;
 	struct tls_context *ctx;

@@ -8,8 +8,10 @@
 #include "base/container.h"
 #include "base/require.h"
 #include "base/utf8.h"
+#include "net/tls_certificate.h"
 #include "net/tls_certificate_check.h"
 #include "net/tls_context_internal.h"
+#include "net/tls_log.h"
 
 /* --- names --- */
 
@@ -108,7 +110,12 @@ static void certificate_subject(const struct stream_tls *tls, struct buf *out)
 	X509 *certificate = certificate_of(peer_of(tls));
 
 	if (certificate != NULL)
-		tls_certificate_check_put_subject(certificate, out);
+		tls_certificate_put_name(X509_get_subject_name(certificate), out);
+}
+
+static void put_mismatch(const struct stream_tls *tls, struct buf *out)
+{
+	tls_log_put_mismatch(peer_of(tls)->ssl, tls->server_name, out);
 }
 
 /* Where certificates are no longer asked for, one that was given counts as none. */
@@ -152,6 +159,7 @@ void tls_peer_init(struct tls_peer *peer, const struct tls_context *ctx, const S
 	    .has_certificate = certificate_of(peer) != NULL,
 	    .certificate_names = certificate_names,
 	    .certificate_subject = certificate_subject,
+	    .put_mismatch = put_mismatch,
 	    .fits = fits,
 	};
 }

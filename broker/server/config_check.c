@@ -112,7 +112,7 @@ static void check_identities(const struct config_candidate *c)
 static void check_login_cost(const struct config_candidate *c)
 {
 	const struct identity_source *source = c->next->identities;
-	unsigned threads = c->next->conf->workers > 1 ? 2 : 1; /* as server.c starts them */
+	unsigned threads = authenticator_threads(c->next->conf->workers);
 	struct login_cost cost;
 	uint64_t all_s;
 

@@ -132,7 +132,7 @@ static void warn_one(void *arg, const struct ending_certificate *e)
 	(void)clock_duration(e->left_s, words);
 	day[strcspn(day, "T")] = '\0';
 	if (e->entry->kind == PKI_SERVER_CA) {
-		errors_warn(
+		errors_warn_unlogged(
 		    errors, e->index, 0, 0,
 		    "the CA by which clients verify the broker ends in %s, on %s, and from "
 		    "then on they refuse it: make a new PKI, and give its CA to each client",
@@ -140,17 +140,18 @@ static void warn_one(void *arg, const struct ending_certificate *e)
 		return;
 	}
 	what = remedy(e);
-	errors_warn(errors, e->index, 0, 0,
-	            "the certificate of the client '%s' (serial number %s) %s %s%s, on %s: %s, and "
-	            "give it to the client",
-	            e->entry->name, e->entry->serial, e->left_s < 0 ? "ended" : "ends in", words,
-	            e->left_s < 0 ? " ago" : "", day, what);
+	errors_warn_unlogged(
+	    errors, e->index, 0, 0,
+	    "the certificate of the client '%s' (serial number %s) %s %s%s, on %s: %s, and "
+	    "give it to the client",
+	    e->entry->name, e->entry->serial, e->left_s < 0 ? "ended" : "ends in", words,
+	    e->left_s < 0 ? " ago" : "", day, what);
 	free(what);
 }
 
 static void warn_rest(void *arg, const struct ending_certificate *last, size_t count)
 {
-	errors_warn(
+	errors_warn_unlogged(
 	    arg, last->index, 0, 0,
 	    "%zu more certificates of clients end soon, or have ended: run: broker-pki -d %s "
 	    "list",

@@ -13,9 +13,11 @@
 #include "conf/conf_diff.h"
 #include "net/listener.h"
 #include "net/socket_bind.h"
+#include "net/tls_context.h"
 #include "server/config_diff.h"
 #include "server/config_load.h"
 #include "server/file_watch.h"
+#include "server/issued_certificates.h"
 #include "server/set_aside.h"
 
 #define WATCH_MS        1000
@@ -200,6 +202,8 @@ static void on_adopted(void *arg)
 	    .users = identity_source_count(r->snapshot->identities),
 	    .roles = acl_role_count(r->snapshot->acl), .rules = acl_rule_count(r->snapshot->acl),
 	    .listeners = r->snapshot->conf->listener_count, .changes = r->changes);
+	tls_context_log_expiry(r->snapshot->tls, r->snapshot->conf->listener_count);
+	issued_certificates_log(r->snapshot->conf);
 	if (r->stopped)
 		return;
 	if (r->delete_again) {

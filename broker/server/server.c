@@ -195,10 +195,7 @@ static void on_expiry_timer(struct timer *timer, void *executor_arg)
 	struct run *run = executor_arg;
 	const struct config_snapshot *snapshot = reload_snapshot(run->reloader);
 
-	for (size_t i = 0; i < snapshot->conf->listener_count; i++) {
-		if (snapshot->tls[i] != NULL)
-			tls_context_log_expiry(snapshot->tls[i]);
-	}
+	tls_context_log_expiry(snapshot->tls, snapshot->conf->listener_count);
 	issued_certificates_log(snapshot->conf);
 	executor_timer_arm(&run->executor, timer, DAY_MS);
 }
@@ -381,7 +378,7 @@ int server_run(struct config_snapshot *snapshot, struct tls_tickets *tickets)
 	failed = make_loops(run);
 	if (failed != 0)
 		return fail_start(run, "event loop of a worker", failed);
-	run->shared->authenticator = authenticator_new(run->shared->worker_count > 1 ? 2 : 1);
+	run->shared->authenticator = authenticator_new(run->shared->worker_count);
 	if (run->shared->authenticator == NULL)
 		return fail_start(run, "hash threads", -EAGAIN);
 	identity_source_use(snapshot->identities, run->shared->authenticator);

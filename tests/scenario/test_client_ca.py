@@ -104,7 +104,7 @@ def test_lists_of_a_root_hold(new_broker, chains):
     lists = [chains.list("x-root", "x-home"), chains.list("x-home"), chains.list("z-home")]
     broker = start(new_broker, chains, ["x-root", "x-home", "z-home"], lists)
     said = broker.command("--check").stderr
-    assert "the CA 'CN = Z Home' was issued by 'CN = Z Root', which is not in this file" in said
+    assert "the CA 'CN=Z Home' was issued by 'CN=Z Root', which is not in this file" in said
     with broker:
         assert "is revoked" in gets_in(broker, "x-lamp") and "is revoked" in gets_in(broker, "x-lamp+")
         assert ABOVE in gets_in(broker, "z-lamp")

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -261,6 +262,66 @@ def test_a_session_goes_before_strangers(new_broker):
             assert client.connack.session_present
             before = [line["user"] for line in broker.logged("client-connected", mark)]
         assert len(before) <= 5, before
+        for client in clients:
+            client.kill()
+
+
+GUESSED = [f"guessed-{number}" for number in range(64)]
+
+
+def start_guesses(broker, number, source):
+    user = GUESSED[number]
+    client = Wire(broker, connect=False, source=source)
+    client.send(mqtt.connect(5, f"{user}-guesses", user=user, password=f"guess {time.monotonic_ns()}"))
+    return client
+
+
+def is_answered(client):
+    timeout = client.stream.gettimeout()
+    client.stream.settimeout(0)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        client.buffer += client.stream.recv(65536)
+    client.stream.settimeout(timeout)
+    return client.buffer != b""
+
+
+def answered(clients):
+    return [number for number, client in enumerate(clients) if is_answered(client)]
+
+
+@pytest.mark.parametrize("everybody", ["one address", "an address each"])
+def test_64_others_guess(new_broker, everybody):
+    """All at once, before anybody has failed, and going on; each is a user of its own. Of two who are right, one has
+    logged in before and comes with the first guesses, the other one is new and comes later. What is counted are the
+    hashes that go before theirs: 3 s have 16 of 150 ms, with one thread."""
+    broker = new_broker(users={})
+
+    def write_users(salt):
+        broker.write_file("users.passwd", "".join(
+            f"{user}:id={number + 4096:016x}:hash={expensive(broker.password(user), 100000, salt)}:roles=all\n"
+            for number, user in enumerate(["anna", "bo", *GUESSED])))
+    write_users("before")
+    home = fresh_address()
+    addresses = [home if everybody == "one address" else fresh_address() for _ in GUESSED]
+
+    with broker:
+        Wire(broker, user="anna", source=home).close()
+        write_users("after")  # so that no password is known to be right
+        reload(broker)
+        clients = [start_guesses(broker, number, addresses[number]) for number in range(len(GUESSED))]
+        before = len(answered(clients))
+        Wire(broker, user="anna", source=home).close()
+        assert len(answered(clients)) - before <= 16
+        guessed, deadline = [0] * len(clients), time.monotonic() + 240
+        while min(guessed) == 0:
+            assert time.monotonic() < deadline
+            for number in answered(clients):
+                clients[number].kill()
+                clients[number] = start_guesses(broker, number, addresses[number])
+                guessed[number] += 1
+        before = len(answered(clients))
+        Wire(broker, user="bo", source=home).close()
+        assert len(answered(clients)) - before <= 16
         for client in clients:
             client.kill()
 

@@ -266,6 +266,21 @@ def test_half_a_handshake_ends(new_broker):
             client.settle()
 
 
+@pytest.mark.parametrize("name", ["other.house", "localhost"])
+def test_a_name_that_is_checked_after_the_handshake(new_broker, name):
+    """As Node does: it closes without an alert, before it has sent anything."""
+    with new_broker() as broker:
+        context = tls_context(broker.pki)
+        context.check_hostname = False
+        mark = broker.mark()
+        with socket.create_connection(broker.addresses[0], timeout=20) as plain:
+            context.wrap_socket(plain, server_hostname=name).close()
+        said = broker.wait_log("connection-closed-before-connect", mark)
+        assert (said["sni"], said["reason"]) == (name, "no DISCONNECT")
+        assert ("asked for the name 'other.house', and the broker's certificate is for localhost" in said["cause"]) == (
+            name == "other.house")
+
+
 def test_a_hello_in_single_bytes(broker):
     """TCP has no message boundaries."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()

@@ -15,11 +15,16 @@ struct authenticator {
 	bool stopping;
 };
 
-struct authenticator *authenticator_new(unsigned threads)
+unsigned authenticator_threads(unsigned workers)
+{
+	return workers;
+}
+
+struct authenticator *authenticator_new(unsigned workers)
 {
 	struct authenticator *a = xnew(a);
 
-	(void)threads;
+	(void)workers;
 	return a;
 }
 

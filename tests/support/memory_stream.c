@@ -176,6 +176,12 @@ static void certificate_subject(const struct stream_tls *tls, struct buf *out)
 	buf_printf(out, "CN=%s", memory_of_tls(tls)->certificate_name);
 }
 
+static void put_mismatch(const struct stream_tls *tls, struct buf *out)
+{
+	(void)tls;
+	(void)out;
+}
+
 static enum stream_fit fits(const struct stream_tls *tls, const struct tls_context *ctx,
                             bool connected, const char **why)
 {
@@ -214,6 +220,7 @@ struct stream *memory_stream_new(unsigned listener, const char *name, const char
 	                             .has_certificate = certificate_name != NULL,
 	                             .certificate_names = certificate_names,
 	                             .certificate_subject = certificate_subject,
+	                             .put_mismatch = put_mismatch,
 	                             .fits = fits};
 	m->facts = (struct stream_facts){.peer = {.kind = PEER_NAMED, .name = m->name},
 	                                 .listener = listener,

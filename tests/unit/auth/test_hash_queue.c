@@ -250,6 +250,53 @@ static void known_addresses_go_first(void **state)
 	hash_queue_fini(&queue);
 }
 
+/* At one address, where everybody's gateway is. */
+static void known_pairs_go_before_others_of_their_address(void **state)
+{
+	struct asked new, known, foreign, hit;
+	struct hash_queue queue = {0};
+
+	(void)state;
+	fill(&hit, A, "anna", 1);
+	hash_queue_hit(&queue, &hit.q);
+	(void)ask_for(&queue, &foreign, B, "anna", 2, 0);
+	(void)ask_for(&queue, &new, A, "bo", 1, 0);
+	(void)ask_for(&queue, &known, A, "anna", 2, 0);
+	assert_ptr_equal(take(&queue, 0), &known.q);
+	assert_ptr_equal(take(&queue, 0), &new.q);
+	assert_ptr_equal(take(&queue, 0), &foreign.q);
+	(void)finish(&queue, &known.q, HASH_QUEUE_WRONG, 0);
+	(void)finish(&queue, &new.q, HASH_QUEUE_WRONG, 0);
+	(void)finish(&queue, &foreign.q, HASH_QUEUE_WRONG, 0);
+	hash_queue_fini(&queue);
+}
+
+static void last_known_pair_of_a_set_is_forgotten(void **state)
+{
+	static struct known_pairs known;
+	uint32_t used = 0, found = 0, other;
+
+	(void)state;
+	known_pairs_put(&known, A, slice_of_str("anna"));
+	assert_true(known_pairs_has(&known, A, slice_of_str("anna")));
+	assert_false(known_pairs_has(&known, B, slice_of_str("anna")));
+	assert_false(known_pairs_has(&known, A, slice_of_str("bo")));
+	for (other = 0; other < 2 * KNOWN_PAIRS_MAX; other++) {
+		known_pairs_put(&known, slice_of(&other, sizeof(other)), slice_of_str("bo"));
+		known_pairs_put(&known, A, slice_of_str("anna"));
+	}
+	assert_true(known_pairs_has(&known, A, slice_of_str("anna")));
+	for (other = 0; other < 2 * KNOWN_PAIRS_MAX; other++)
+		found +=
+		    known_pairs_has(&known, slice_of(&other, sizeof(other)), slice_of_str("bo"));
+	for (unsigned i = 0; i < KNOWN_PAIRS_SETS; i++) {
+		for (unsigned k = 0; k < KNOWN_PAIRS_WAYS; k++)
+			used += known.digests[i][k] != 0;
+	}
+	assert_int_equal(used, found + 1);
+	assert_in_range(found, KNOWN_PAIRS_MAX / 2, KNOWN_PAIRS_MAX - 1);
+}
+
 /* --- delays --- */
 
 static void ten_wrong_passwords_are_free(void **state)
@@ -754,6 +801,8 @@ int main(void)
 	    cmocka_unit_test(removed_request_leaves_the_order_of_the_rest),
 	    cmocka_unit_test(order_of_ranks),
 	    cmocka_unit_test(known_addresses_go_first),
+	    cmocka_unit_test(known_pairs_go_before_others_of_their_address),
+	    cmocka_unit_test(last_known_pair_of_a_set_is_forgotten),
 	    cmocka_unit_test(ten_wrong_passwords_are_free),
 	    cmocka_unit_test(one_is_given_back_each_six_minutes),
 	    cmocka_unit_test(success_forgives_nothing),

@@ -21,6 +21,7 @@
 #define STEP_MS    4
 
 #define CLIENTS_MAX 1400
+#define THREADS_MAX 6
 
 /* A device that logs in again and again. */
 struct client {
@@ -35,8 +36,12 @@ static struct {
 	struct hash_queue queue;
 	struct client clients[CLIENTS_MAX];
 	size_t count;
-	struct hash_request *hashed;
-	uint64_t now_ms, free_ms;
+	struct thread_of_test {
+		struct hash_request *hashed;
+		uint64_t free_ms;
+	} threads[THREADS_MAX];
+	unsigned thread_count;
+	uint64_t now_ms;
 	unsigned hashes;
 	struct client right;
 	uint64_t right_ms; /* when it got in */
@@ -92,27 +97,26 @@ static void on_hashed(struct hash_request *q)
 	c->next_ms = m.now_ms;
 }
 
-/* The hash thread. */
-static void run_thread(void)
+static void run_thread(struct thread_of_test *t)
 {
 	uint64_t wait_ms;
 
-	if (m.hashed != NULL && m.now_ms >= m.free_ms) {
-		on_hashed(m.hashed);
-		m.hashed = NULL;
+	if (t->hashed != NULL && m.now_ms >= t->free_ms) {
+		on_hashed(t->hashed);
+		t->hashed = NULL;
 	}
-	while (m.hashed == NULL &&
-	       (m.hashed = hash_queue_take(&m.queue, m.now_ms, &wait_ms)) != NULL) {
-		struct client *c = (struct client *)m.hashed;
+	while (t->hashed == NULL &&
+	       (t->hashed = hash_queue_take(&m.queue, m.now_ms, &wait_ms)) != NULL) {
+		struct client *c = (struct client *)t->hashed;
 
-		if (hash_queue_is_wrong(m.hashed)) {
-			(void)hash_queue_done(&m.queue, m.hashed, HASH_QUEUE_SKIPPED, m.now_ms);
+		if (hash_queue_is_wrong(t->hashed)) {
+			(void)hash_queue_done(&m.queue, t->hashed, HASH_QUEUE_SKIPPED, m.now_ms);
 			c->next_ms = m.now_ms + RETRY_MS;
-			m.hashed = NULL;
+			t->hashed = NULL;
 			continue;
 		}
 		m.hashes++;
-		m.free_ms = m.now_ms + (c == &m.right ? HASH_MS : FAILURE_MS);
+		t->free_ms = m.now_ms + (c == &m.right ? HASH_MS : FAILURE_MS);
 	}
 }
 
@@ -123,7 +127,8 @@ static void run_until(uint64_t until_ms)
 			if (m.clients[i].next_ms <= m.now_ms)
 				client_ask(&m.clients[i]);
 		}
-		run_thread();
+		for (unsigned i = 0; i < m.thread_count; i++)
+			run_thread(&m.threads[i]);
 	}
 }
 
@@ -148,12 +153,16 @@ static void start(void)
 {
 	memset(&m, 0, sizeof(m));
 	m.now_ms = 1000000;
+	m.thread_count = 1;
 }
 
 static void stop(void)
 {
-	if (m.hashed != NULL)
-		(void)hash_queue_done(&m.queue, m.hashed, HASH_QUEUE_SKIPPED, m.now_ms);
+	for (unsigned i = 0; i < THREADS_MAX; i++) {
+		if (m.threads[i].hashed != NULL)
+			(void)hash_queue_done(&m.queue, m.threads[i].hashed, HASH_QUEUE_SKIPPED,
+			                      m.now_ms);
+	}
 	while (hash_queue_pop(&m.queue) != NULL)
 		;
 	hash_queue_fini(&m.queue);
@@ -200,20 +209,57 @@ static void right_password_waits_while_64_others_guess(void **state)
 	}
 }
 
-/* Who has a session is first also when they all come at once. */
-static void kept_session_waits_less_than_a_crowd_of_strangers(void **state)
+/* Who has been in before is first also when they all come at once, at its own address too, from
+ * which others log in as well. */
+static void known_ones_wait_less_than_a_crowd_of_strangers(void **state)
 {
 	(void)state;
-	start();
-	add_guessers(64, 20, true);
-	run_until(m.now_ms + STEP_MS);
-	client_init(&m.right, "right", "192.0.2.1", 1);
-	m.right.q.has_session = true;
-	client_ask(&m.right);
-	while (m.right_ms == 0)
+	for (unsigned way = 0; way < 8; way++) {
+		bool has_session = (way & 1) != 0, one_address = (way & 2) != 0;
+
+		start();
+		client_init(&m.right, "right", "192.0.2.1", 1);
+		m.right.q.address = slice_of_str(m.right.address);
+		if (!has_session)
+			hash_queue_hit(&m.queue, &m.right.q);
+		if (way >= 4)
+			guess_table_know(&m.queue.table, m.right.q.address);
+		add_guessers(64, 20, one_address);
 		run_until(m.now_ms + STEP_MS);
-	assert_true(m.right_ms <= 1000000 + 3000);
-	stop();
+		m.right.q.has_session = has_session;
+		client_ask(&m.right);
+		while (m.right_ms == 0)
+			run_until(m.now_ms + STEP_MS);
+		assert_true(m.right_ms <= 1000000 + 3000);
+		stop();
+	}
+}
+
+/* The first login of a stranger is like the first guesses of others: it waits for those that came
+ * before it, once, however many logins each of them has. */
+static void stranger_waits_for_one_guess_of_each(void **state)
+{
+	static const struct {
+		unsigned pairs, threads;
+		uint64_t at_most_ms;
+	} rows[] = {
+	    {13, 1, 3000}, {26, 2, 3000}, {64, 5, 3000}, {64, 1, 14000}, {64, 2, 7000},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < 4 * ARRAY_LEN(rows); i++) {
+		uint64_t wait_ms;
+
+		start();
+		m.thread_count = rows[i / 4].threads;
+		add_guessers(rows[i / 4].pairs, i % 2 == 0 ? 1 : 20, i % 4 < 2);
+		run_until(m.now_ms + STEP_MS);
+		wait_ms = wait_of_right("right", "192.0.2.1");
+		print_message("# %u strangers, %u threads: %u ms\n", rows[i / 4].pairs,
+		              m.thread_count, (unsigned)wait_ms);
+		assert_true(wait_ms <= rows[i / 4].at_most_ms);
+		stop();
+	}
 }
 
 /* Eight devices with old passwords, of the same user and at the same address. */
@@ -266,7 +312,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(right_password_waits_while_64_others_guess),
-	    cmocka_unit_test(kept_session_waits_less_than_a_crowd_of_strangers),
+	    cmocka_unit_test(known_ones_wait_less_than_a_crowd_of_strangers),
+	    cmocka_unit_test(stranger_waits_for_one_guess_of_each),
 	    cmocka_unit_test(right_password_waits_while_eight_devices_have_old_ones),
 	    cmocka_unit_test(guesses_are_bounded),
 	};

@@ -1,0 +1,38 @@
+/* What the command line says to a command of broker-passwd(1). */
+#ifndef TOOLS_PASSWD_COMMAND_H
+#define TOOLS_PASSWD_COMMAND_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct passwd_command;
+
+enum passwd_option_bit {
+	OPTION_CREATE = 1 << 0,
+	OPTION_ROLE = 1 << 1,
+	OPTION_NO_PASSWORD = 1 << 2,
+	OPTION_STDIN = 1 << 3,
+	OPTION_GENERATE = 1 << 4,
+	OPTION_METHOD = 1 << 5,
+	OPTION_SCRAM = 1 << 6,
+	OPTION_ITERATIONS = 1 << 7,
+	OPTION_DRY_RUN = 1 << 8,
+	OPTION_SOCKET = 1 << 9,
+	OPTION_YES = 1 << 10,
+};
+#define OPTIONS_PASSWORD                                                                           \
+	(OPTION_STDIN | OPTION_GENERATE | OPTION_METHOD | OPTION_SCRAM | OPTION_ITERATIONS)
+
+struct passwd_options {
+	const char *path;
+	const struct passwd_command *command;
+	const char *user;
+	const char *socket, *config; /* of the broker */
+	unsigned options;            /* given */
+	char **roles;
+	size_t role_count;
+	const char *method;
+	uint32_t iterations;
+};
+
+#endif
