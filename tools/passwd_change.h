@@ -1,0 +1,15 @@
+/* Commands that change one user. Each returns the exit status, and has said what went wrong. */
+#ifndef TOOLS_PASSWD_CHANGE_H
+#define TOOLS_PASSWD_CHANGE_H
+
+#include "passwd_command.h"
+
+int passwd_change_add(const struct passwd_options *o);
+int passwd_change_set(const struct passwd_options *o);
+int passwd_change_remove(const struct passwd_options *o);
+int passwd_change_lock(const struct passwd_options *o);
+int passwd_change_unlock(const struct passwd_options *o);
+int passwd_change_grant(const struct passwd_options *o);
+int passwd_change_revoke(const struct passwd_options *o);
+
+#endif
