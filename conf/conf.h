@@ -133,6 +133,11 @@ struct conf_peer_user {
 	char *user;
 };
 
+struct conf_peer_users {
+	struct conf_peer_user *items;
+	size_t count;
+};
+
 enum conf_proxy_protocol {
 	PROXY_PROTOCOL_OFF,
 	PROXY_PROTOCOL_REQUIRED,
@@ -156,8 +161,7 @@ struct conf_listener {
 	enum conf_proxy_protocol proxy_protocol;
 	struct conf_peers trusted; /* who may send a PROXY header */
 	bool trust_tls_fields;     /* unix: what it says of the client's certificate is believed */
-	struct conf_peer_user *peer_users; /* unix */
-	size_t peer_user_count;
+	struct conf_peer_users peer_users; /* unix */
 	char *assume_user;   /* who clients without login are; NULL: anonymous, or refused */
 	struct conf_tls tls; /* merged with the global one */
 	struct conf_authentication authentication; /* likewise */

@@ -7,6 +7,7 @@
 
 #include "base/array.h"
 #include "base/require.h"
+#include "conf/conf_check_peers.h"
 #include "conf/schema_section.h"
 #include "conf/schema_table.h"
 
@@ -414,6 +415,7 @@ void conf_check(const struct conf *conf, const char *name, const struct yaml_nod
 		if (conf->listeners[i].bind == NULL) /* reported already */
 			continue;
 		check_transport(&c, i);
+		conf_check_peers(&conf->listeners[i], name, listener_node(&c, i), errors);
 		check_listener_keys(&c, i);
 		check_collision(&c, i);
 		for (size_t rule = 0; rule < ARRAY_LEN(rules); rule++)

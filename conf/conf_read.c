@@ -9,6 +9,7 @@
 #include "base/nearest.h"
 #include "base/require.h"
 #include "conf/foreign.h"
+#include "conf/peer_list.h"
 #include "conf/schema_section.h"
 #include "conf/schema_table.h"
 #include "conf/value.h"
@@ -233,6 +234,63 @@ static void read_list(const struct conf_reading *r, const struct schema_key *key
 	}
 }
 
+/* An item of a list of single values; the list begins empty. */
+static bool read_item(const struct conf_reading *r, const struct schema_key *key, void *field,
+                      const struct yaml_node *node)
+{
+	struct value_input in = {.file = r->name, .text = node->text};
+	bool fine =
+	    node->kind == YAML_SCALAR && !yaml_is_null(node) && value_parse(key, &in, field);
+
+	if (!fine && in.why != NULL)
+		errors_add(r->errors, r->name, node->line, node->column, "%s: %s", key->name,
+		           in.why);
+	else if (!fine)
+		add_expected(r, key, node);
+	free(in.why);
+	return fine;
+}
+
+/* Items, or one of them in place of the list. */
+static void read_peers(const struct conf_reading *r, const struct schema_key *key, void *field,
+                       const struct yaml_node *node)
+{
+	bool off = is_switched_off(key, node);
+
+	peer_list_clear(key, field);
+	if (off)
+		return;
+	if (node->kind == YAML_SCALAR)
+		(void)read_item(r, key, field, node);
+	else if (node->kind != YAML_SEQUENCE || node->count < key->min || node->count > key->max)
+		add_expected(r, key, node);
+	for (size_t i = 0; node->kind == YAML_SEQUENCE && i < node->count; i++)
+		(void)read_item(r, key, field, node->entries[i].value);
+}
+
+static void read_peer_users(const struct conf_reading *r, const struct schema_key *key, void *field,
+                            const struct yaml_node *node)
+{
+	static const struct schema_key user_key = {.name = "a user of peer_users",
+	                                           .kind = SCHEMA_STRING};
+
+	peer_list_clear(key, field);
+	if (is_switched_off(key, node))
+		return;
+	if (node->kind != YAML_MAPPING || node->count < key->min || node->count > key->max) {
+		add_expected(r, key, node);
+		return;
+	}
+	for (size_t i = 0; i < node->count; i++) {
+		char *user = NULL;
+
+		if (read_item(r, &user_key, &user, node->entries[i].value) &&
+		    read_item(r, key, field, node->entries[i].key))
+			peer_list_set_user(field, user);
+		free(user);
+	}
+}
+
 static void read_entry(const struct conf_reading *r, const struct schema_key *key,
                        const struct scope *scope, const struct yaml_entry *entry)
 {
@@ -251,6 +309,10 @@ static void read_entry(const struct conf_reading *r, const struct schema_key *ke
 		read_mapping(r, key->section, schema_inner(key, scope), entry->value);
 	else if (key->kind == SCHEMA_LIST)
 		read_list(r, key, scope, entry->value);
+	else if (key->kind == SCHEMA_NETWORKS || key->kind == SCHEMA_SENDERS)
+		read_peers(r, key, schema_field(key, scope), entry->value);
+	else if (key->kind == SCHEMA_PEER_USERS)
+		read_peer_users(r, key, schema_field(key, scope), entry->value);
 	else
 		read_scalar(r, key, scope, entry->value);
 }

@@ -19,9 +19,12 @@ enum schema_kind {
 	SCHEMA_ENUM,         /* one of `words` */
 	SCHEMA_MODE,         /* octal */
 	SCHEMA_STRING,
-	SCHEMA_PATH,   /* resolved against the file's directory */
-	SCHEMA_FILTER, /* a topic filter, $share/... is none */
-	SCHEMA_BIND,   /* into the whole struct conf_listener */
+	SCHEMA_PATH,       /* resolved against the file's directory */
+	SCHEMA_FILTER,     /* a topic filter, $share/... is none */
+	SCHEMA_BIND,       /* into the whole struct conf_listener */
+	SCHEMA_NETWORKS,   /* a list of networks, or one: a struct conf_peers */
+	SCHEMA_SENDERS,    /* the same, also with uid:N */
+	SCHEMA_PEER_USERS, /* a mapping of ids to users: a struct conf_peer_users */
 	SCHEMA_MAPPING,
 	SCHEMA_LIST, /* of mappings */
 	SCHEMA_KIND_COUNT

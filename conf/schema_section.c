@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/require.h"
 #include "conf/listen_address.h"
+#include "conf/peer_list.h"
 #include "conf/schema_table.h"
 #include "conf/value.h"
 
@@ -92,6 +93,12 @@ void *schema_list_new(const struct schema_key *key, const struct scope *scope, s
 	return items;
 }
 
+static bool is_peer_list(const struct schema_key *key)
+{
+	return key->kind == SCHEMA_NETWORKS || key->kind == SCHEMA_SENDERS ||
+	       key->kind == SCHEMA_PEER_USERS;
+}
+
 /* The field is a string of its own. */
 static bool is_text(const struct schema_key *key)
 {
@@ -137,6 +144,7 @@ static void copy(const struct schema_section *section, struct scope to, const vo
 		void *field = schema_field(key, &to);
 
 		REQUIRE(key->kind != SCHEMA_MAPPING && key->kind != SCHEMA_BIND);
+		REQUIRE(!is_peer_list(key)); /* a listener's own */
 		if (field == NULL)
 			continue;
 		if (key->kind == SCHEMA_LIST)
@@ -188,6 +196,8 @@ void schema_clear(const struct schema_section *section, struct scope scope)
 			list_clear(key, &scope);
 		else if (is_text(key))
 			schema_free_string(field);
+		else if (is_peer_list(key))
+			peer_list_clear(key, field);
 		else if (key->kind == SCHEMA_BIND)
 			listen_address_clear(field);
 	}

@@ -20,6 +20,10 @@ static const struct schema_word protocol_words[] = {
 #include "conf/protocols.def"
 #undef PROTOCOL
 };
+static const struct schema_word proxy_words[] = {
+    {"off", PROXY_PROTOCOL_OFF},
+    {"required", PROXY_PROTOCOL_REQUIRED},
+};
 static const struct schema_word version_words[] = {{"1.2", 12}, {"1.3", 13}};
 static const struct schema_word client_certificate_words[] = {
     {"none", CLIENT_CERTIFICATES_NONE},
@@ -290,6 +294,36 @@ static const struct schema_key listener_keys[] = {
      .help = "Owner of the Unix socket, a user name or number."},
     {"group", SCHEMA_STRING, KEY_UNIX, AT(struct conf_listener, group),
      .help = "Group of the Unix socket, a name or number."},
+    {"allow_from", SCHEMA_NETWORKS, 0, AT(struct conf_listener, allow_from), .min = 1, .max = 256,
+     .help =
+         "The addresses from which clients may connect. Connections of others are closed before "
+         "TLS, counted and logged. Behind a proxy the address counts that its PROXY header "
+         "names. IPv4 and IPv6 are written separately: ::/0 has no IPv4 address. Without it "
+         "all addresses may connect. A reload also closes clients that are connected from "
+         "elsewhere."},
+    {"proxy_protocol", SCHEMA_ENUM, 0, AT(struct conf_listener, proxy_protocol),
+     .default_text = "off", WORDS(proxy_words),
+     .help =
+         "required: each connection begins with a PROXY header of version 1 or 2, which a proxy "
+         "such as HAProxy or nginx in TCP mode sends before the bytes of the client. The "
+         "address in it is the client's, for limits, log, audit and allow_from. Connections "
+         "without a valid header are closed. TLS of a TCP listener is with the client, never "
+         "with the proxy. Needs trusted. A change applies to new connections."},
+    {"trusted", SCHEMA_SENDERS, 0, AT(struct conf_listener, trusted), .min = 1, .max = 64,
+     .help = "Who may send PROXY headers: addresses or networks of proxies, on a Unix socket the "
+             "numbers of their users. Connections of others are closed. Whoever is trusted can "
+             "name any address; trust users that run nothing but the proxy. A reload also closes "
+             "clients that came by a proxy which is not trusted any more."},
+    {"trust_tls_fields", SCHEMA_BOOL, KEY_UNIX, AT(struct conf_listener, trust_tls_fields),
+     .default_text = "false",
+     .help =
+         "Whether a PROXY header of version 2 is believed what it says of the client's "
+         "certificate, where the proxy ends TLS: its common name, with certificate_user: cn, is "
+         "the user. The proxy then verifies certificates and their revocation; the broker's "
+         "own client_ca and client_crl count for nothing here. A certificate that the proxy "
+         "could not verify is refused. The user of the proxy can become any user of the "
+         "broker, which broker --check says. On TCP it does not exist, because any user of the "
+         "machine could send such a header from the loopback address."},
     {"server_reference", SCHEMA_STRING, 0, AT(struct conf_listener, server_reference),
      .help = "Refuse clients and refer them to this server, for example \"other.example:8883\": "
              "MQTT 5.0 clients are told, older ones are refused."},

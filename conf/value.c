@@ -12,6 +12,8 @@
 #include "base/utf8.h"
 #include "conf/conf_file.h"
 #include "conf/listen_address.h"
+#include "conf/peer_list.h"
+#include "conf/value_quote.h"
 
 #define STRING_MAX 256
 
@@ -408,6 +410,9 @@ static const struct value_type types[] = {
     [SCHEMA_PATH] = {parse_path, format_string, expect_path},
     [SCHEMA_FILTER] = {parse_filter, format_string, expect_filter},
     [SCHEMA_BIND] = {parse_bind, format_bind, expect_bind},
+    [SCHEMA_NETWORKS] = {peer_list_parse, peer_list_format, peer_list_expected},
+    [SCHEMA_SENDERS] = {peer_list_parse, peer_list_format, peer_list_expected},
+    [SCHEMA_PEER_USERS] = {peer_list_parse_user, peer_list_format, peer_list_expected},
     [SCHEMA_MAPPING] = {NULL, NULL, expect_mapping},
     [SCHEMA_LIST] = {NULL, NULL, expect_list},
 };
@@ -435,33 +440,4 @@ void value_format(const struct schema_key *key, const void *field, struct buf *o
 void value_expected(const struct schema_key *key, struct buf *out)
 {
 	types[key->kind].expected(key, out);
-}
-
-/* What YAML can hold unescaped, less what it may take for a line break. */
-static bool is_raw(uint32_t c)
-{
-	return (c >= 0x20 && c <= 0x7e) ||
-	       (c >= 0xa0 && c <= 0xd7ff && c != 0x2028 && c != 0x2029) ||
-	       (c >= 0xe000 && c <= 0xfffd && c != 0xfeff) || c >= 0x10000;
-}
-
-void value_quote(const char *text, struct buf *out)
-{
-	struct slice rest = slice_of_str(text);
-
-	buf_put_u8(out, '"');
-	while (rest.len > 0) {
-		uint32_t c = 0;
-		size_t n = utf8_decode(rest, &c);
-
-		REQUIRE(n > 0);
-		if (c == '"' || c == '\\')
-			buf_put_u8(out, '\\');
-		if (is_raw(c))
-			buf_put(out, rest.data, n);
-		else
-			buf_printf(out, "\\u%04X", c);
-		rest = slice_skip(rest, n);
-	}
-	buf_put_u8(out, '"');
 }

@@ -13,7 +13,5 @@ void value_default(const struct schema_key *key, void *field);
 void value_format(const struct schema_key *key, const void *field, struct buf *out);
 /* Append what is expected: "a whole number from 1 to 65535". */
 void value_expected(const struct schema_key *key, struct buf *out);
-/* Append as a quoted YAML scalar. */
-void value_quote(const char *text, struct buf *out);
 
 #endif

@@ -33,6 +33,7 @@ struct ending {
 static const struct ending endings[] = {
     [REFUSED_LISTENER] = {.connack = REASON_SERVER_UNAVAILABLE,
                           .disconnect = REASON_SERVER_SHUTTING_DOWN},
+    [REFUSED_ADDRESS] = {.connack = REASON_NOT_AUTHORIZED, .disconnect = REASON_NOT_AUTHORIZED},
     [REFUSED_TLS_VERSION] = {.connack = REASON_OK, .disconnect = REASON_ADMINISTRATIVE_ACTION},
     [REFUSED_CERTIFICATE] = {.connack = REASON_NOT_AUTHORIZED, .disconnect = REASON_NOT_AUTHORIZED},
     [REFUSED_ANONYMOUS] = {.connack = REASON_NOT_AUTHORIZED, .disconnect = REASON_NOT_AUTHORIZED},
@@ -65,6 +66,22 @@ static enum refusal check_login(struct conn *c, const struct conf_listener *l)
 	return REFUSED_ELSEWHERE;
 }
 
+/* Where it comes from. It keeps the address by which it came, whatever the listener asks for now.
+ */
+static const char *check_address(const struct conn *c, const struct conf_listener *l)
+{
+	const struct peer_address *proxy = stream_proxy(c->link.stream);
+
+	/* mutant: addresses_on_reload */
+	if (l->allow_from.count > 0 &&
+	    !peer_address_is_among(stream_peer(c->link.stream), &l->allow_from))
+		return "the listener's allow_from does not have its address any more";
+	if (proxy != NULL && l->proxy_protocol == PROXY_PROTOCOL_REQUIRED &&
+	    !peer_address_is_among(proxy, &l->trusted))
+		return "the proxy by which it came is not trusted any more";
+	return NULL;
+}
+
 /* By what is known of the connection. *all: nothing more will become known by itself. */
 static enum refusal check_conn(struct conn *c, bool *all)
 {
@@ -77,6 +94,9 @@ static enum refusal check_conn(struct conn *c, bool *all)
 		c->refused_why = "the listener was removed from the configuration";
 		return REFUSED_LISTENER;
 	}
+	c->refused_why = check_address(c, l);
+	if (c->refused_why != NULL)
+		return REFUSED_ADDRESS;
 	switch (stream_fits(c->link.stream, snapshot->tls[snapshot->slots[slot]],
 	                    c->state == CONN_ACCEPTED, &c->refused_why)) {
 	case STREAM_NOT_READY:

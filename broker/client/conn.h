@@ -35,6 +35,7 @@ enum close_reason {
 enum refusal {
 	REFUSED_NOT,
 	REFUSED_LISTENER, /* it was removed */
+	REFUSED_ADDRESS,  /* or the proxy that named it */
 	REFUSED_TLS_VERSION,
 	REFUSED_CERTIFICATE, /* or none where one is required */
 	REFUSED_ANONYMOUS,

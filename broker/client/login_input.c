@@ -3,6 +3,13 @@
 
 #include "proto/packet_connect.h"
 
+/* Does this listener take certificates, its own or those that a proxy vouches for? */
+static bool asks_for_certificates(const struct conf_listener *l)
+{
+	return l->is_unix ? l->trust_tls_fields
+	                  : l->tls.client_certificates != CLIENT_CERTIFICATES_NONE;
+}
+
 void login_input_fill(struct conn *c, const struct connect *packet, struct buf *name,
                       struct login *out)
 {
@@ -22,8 +29,7 @@ void login_input_fill(struct conn *c, const struct connect *packet, struct buf *
 	    .client_id = packet->client_id,
 	    .assigned_client_id =
 		c->link.session != NULL ? c->assigned_client_id : packet->client_id.len == 0,
-	    .has_certificate = l->tls.client_certificates != CLIENT_CERTIFICATES_NONE &&
-	                       stream_has_certificate(c->link.stream),
+	    .has_certificate = asks_for_certificates(l) && stream_has_certificate(c->link.stream),
 	    .certificate_required = l->tls.client_certificates == CLIENT_CERTIFICATES_REQUIRED,
 	};
 	/* A certificate names a user only where it has exactly one name of that kind. */

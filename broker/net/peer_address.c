@@ -81,18 +81,19 @@ bool peer_address_is_among(const struct peer_address *p, const struct conf_peers
 }
 
 static const char *user_of(const struct peer_address *p, enum conf_peer_kind kind,
-                           const struct conf_peer_user *users, size_t count)
+                           const struct conf_peer_users *users)
 {
-	for (size_t i = 0; i < count; i++) {
-		if (users[i].peer.kind == kind && is_peer(p, &users[i].peer))
-			return users[i].user;
+	for (size_t i = 0; i < users->count; i++) {
+		const struct conf_peer_user *user = &users->items[i];
+
+		if (user->peer.kind == kind && is_peer(p, &user->peer))
+			return user->user;
 	}
 	return NULL;
 }
 
 /* A user id of another namespace is anybody's, whatever its group is. */
-const char *peer_address_user(const struct peer_address *p, const struct conf_peer_user *users,
-                              size_t count)
+const char *peer_address_user(const struct peer_address *p, const struct conf_peer_users *users)
 {
 	const char *user;
 
@@ -100,8 +101,8 @@ const char *peer_address_user(const struct peer_address *p, const struct conf_pe
 	if (p->kind != PEER_UNIX || id_of(p, CONF_PEER_UID) == ID_OVERFLOW ||
 	    id_of(p, CONF_PEER_UID) == UINT32_MAX)
 		return NULL;
-	user = user_of(p, CONF_PEER_UID, users, count);
-	return user == NULL ? user_of(p, CONF_PEER_GID, users, count) : user;
+	user = user_of(p, CONF_PEER_UID, users);
+	return user == NULL ? user_of(p, CONF_PEER_GID, users) : user;
 }
 
 bool peer_address_is_network(const struct peer_address *p)

@@ -35,8 +35,7 @@ struct peer_address peer_address_from_unix(int fd);
 /* Is it one of these? */
 bool peer_address_is_among(const struct peer_address *p, const struct conf_peers *peers);
 /* The user whom the list names for it: for its user id, else for its group. NULL: nobody. */
-const char *peer_address_user(const struct peer_address *p, const struct conf_peer_user *users,
-                              size_t count);
+const char *peer_address_user(const struct peer_address *p, const struct conf_peer_users *users);
 /* Is it an address of a network, which limits for each address count? */
 bool peer_address_is_network(const struct peer_address *p);
 /* "192.0.2.7:50123", "[2001:db8::1]:50123", "unix:uid=1000"; the length, cut to cap - 1. */

@@ -52,8 +52,10 @@ static void check_users(const struct config_snapshot *next, struct errors *error
 
 static bool names_by_certificate(const struct conf_listener *l)
 {
-	return l->tls.client_certificates != CLIENT_CERTIFICATES_NONE &&
-	       l->authentication.certificate_user != CERTIFICATE_USER_NONE;
+	bool asked = l->is_unix ? l->trust_tls_fields
+	                        : l->tls.client_certificates != CLIENT_CERTIFICATES_NONE;
+
+	return asked && l->authentication.certificate_user != CERTIFICATE_USER_NONE;
 }
 
 /* Can somebody log in with a password? */

@@ -5,6 +5,8 @@
 
 #include "client/conn_memory.h"
 
+#define USERS_SHOWN 10
+
 static const char *reach_of(const struct conf_listener *l)
 {
 	if (strcmp(l->host, "::") == 0 || strcmp(l->host, "0.0.0.0") == 0)
@@ -18,21 +20,84 @@ static void put_means(struct buf *out, const struct config_snapshot *p,
                       const struct conf_listener *l)
 {
 	bool names = l->authentication.certificate_user != CERTIFICATE_USER_NONE;
+	bool by_proxy = l->is_unix && l->trust_tls_fields && names;
 	const char *means = identity_source_means(p->identities);
 
 	if (l->tls.client_certificates == CLIENT_CERTIFICATES_REQUIRED) {
 		buf_printf(out, "certificate");
 		if (!names && means != NULL)
 			buf_printf(out, " and %s", means);
-	} else if (l->tls.client_certificates == CLIENT_CERTIFICATES_OPTIONAL && names) {
+	} else if (by_proxy ||
+	           (l->tls.client_certificates == CLIENT_CERTIFICATES_OPTIONAL && names)) {
 		if (means != NULL)
 			buf_printf(out, "%s or ", means);
-		buf_printf(out, "certificate");
+		buf_printf(out, by_proxy ? "certificate at the proxy" : "certificate");
 	} else if (means != NULL) {
 		buf_printf(out, "%s", means);
 	} else {
 		buf_printf(out, "nobody can log in with a user name (no %s)",
 		           identity_source_keys());
+	}
+}
+
+static void put_list(struct buf *out, const struct conf_peers *peers)
+{
+	char text[CIDR_TEXT];
+
+	for (size_t i = 0; i < peers->count; i++) {
+		const struct conf_peer *peer = &peers->items[i];
+
+		buf_printf(out, i == 0 ? " " : ", ");
+		if (peer->kind == CONF_PEER_NETWORK)
+			buf_put(out, text, cidr_text(&peer->network, text, sizeof(text)));
+		else
+			buf_printf(out, "uid %u", peer->id);
+	}
+}
+
+/* Whom a client can be who needs no password of the broker's. */
+static void put_users(struct buf *out, const struct identity_source *source)
+{
+	size_t count = identity_source_count(source), left = 0;
+	const char *separator = " ";
+
+	if (!identity_source_exists(source)) {
+		buf_printf(out, " any user");
+		return;
+	}
+	for (size_t i = 0, shown = 0; i < count; i++) {
+		struct identity_entry user;
+
+		identity_source_at(source, i, &user);
+		if (user.locked)
+			continue;
+		if (shown++ < USERS_SHOWN) {
+			buf_printf(out, "%s%s", separator, user.name);
+			separator = ", ";
+		} else {
+			left++;
+		}
+	}
+	if (left > 0)
+		buf_printf(out, " and %zu more", left);
+}
+
+/* From where clients may come, and who is believed about them. */
+static void put_peers(struct buf *out, const struct config_snapshot *p,
+                      const struct conf_listener *l)
+{
+	if (l->allow_from.count > 0) {
+		buf_printf(out, "; only from");
+		put_list(out, &l->allow_from);
+	}
+	if (l->proxy_protocol != PROXY_PROTOCOL_REQUIRED)
+		return;
+	buf_printf(out, "; only by a proxy, which may name any address:");
+	put_list(out, &l->trusted);
+	if (l->trust_tls_fields && l->authentication.certificate_user == CERTIFICATE_USER_CN) {
+		/* mutant: whom_a_proxy_may_become */
+		buf_printf(out, "; it may become");
+		put_users(out, p->identities);
 	}
 }
 
@@ -103,7 +168,9 @@ char *exposure_text(const struct config_snapshot *p)
 			buf_printf(&out, "%u%s from %s: ", l->port, l->has_tls ? "/TLS" : "",
 			           reach_of(l));
 		put_means(&out, p, l);
-		buf_printf(&out, "; anonymous: %s\n", l->authentication.anonymous ? "yes" : "no");
+		buf_printf(&out, "; anonymous: %s", l->authentication.anonymous ? "yes" : "no");
+		put_peers(&out, p, l);
+		buf_put_u8(&out, '\n');
 	}
 	put_persistence(&out, p->conf);
 	put_memory(&out, p->conf);

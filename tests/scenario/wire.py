@@ -6,6 +6,7 @@ import ssl
 import struct
 
 import mqtt
+import proxies
 from timeouts import scaled_timeout
 
 TIMEOUT_S = scaled_timeout(20)
@@ -37,16 +38,21 @@ def fresh_address():
     return f"127.1.{number >> 8 & 255}.{number & 255}"
 
 
-def open_stream(broker, *, context=None, listener=0, session=None, source=None):
-    """A connected socket, with TLS if the listener uses it; the server is verified."""
+def open_stream(broker, *, context=None, listener=0, session=None, source=None, header=None):
+    """A connected socket, with TLS if the listener uses it; the server is verified. `header`: bytes that a proxy sends
+    first; where the listener asks for a PROXY header and none is given, one that names `source`."""
     address = broker.addresses[listener]
+    if header is None and broker.config["listeners"][listener].get("proxy_protocol") == "required":
+        header, source = proxies.v2(source or "127.0.0.1"), None
     if isinstance(address, str):
         stream = socket.socket(socket.AF_UNIX)
         stream.settimeout(TIMEOUT_S)
         stream.connect(address)
+        stream.sendall(header or b"")
         return stream
     stream = socket.create_connection(address, timeout=TIMEOUT_S, source_address=source and (source, 0))
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    stream.sendall(header or b"")
     try:
         context = context or tls_context(broker.pki)
         return context.wrap_socket(stream, server_hostname="localhost", session=session)
@@ -104,13 +110,14 @@ class Wire:
 
     def __init__(self, broker, version=5, *, client_id=ANY, user="anna", password=ANY, clean=True, keep_alive=60,
                  will=None, props=None, context=None, listener=0, session=None, connect=True, expect=0, ack=True,
-                 source=None, stream=None):
+                 source=None, stream=None, header=None):
         self.version, self.broker, self.acks = version, broker, ack
         self.client_id = f"wire-{next(serial)}" if client_id is ANY else client_id
         self.messages, self.held, self.buffer = [], set(), b""
         self.packet_ids = itertools.count(1)
-        source = source or (None if expect == 0 else fresh_address())
-        self.stream = stream or open_stream(broker, context=context, listener=listener, session=session, source=source)
+        source = source or (None if expect == 0 or header is not None else fresh_address())
+        self.stream = stream or open_stream(broker, context=context, listener=listener, session=session, source=source,
+                                            header=header)
         self.connack = None
         if connect:
             password = broker.password(user) if password is ANY and user is not None else password

@@ -264,6 +264,39 @@ static const struct {
      "f:1:52: error: group is for unix sockets only, this listener is on TCP: remove it\n"},
     {"TLS on a unix socket", "listeners: [{bind: unix:/x, tls: {}}]\n",
      "f:1:29: error: tls is for TCP only, this listener is a unix socket: remove it\n"},
+    {"PROXY headers of nobody", "listeners: [{bind: unix:/x, proxy_protocol: required}]\n",
+     "f:1:45: error: proxy_protocol: required needs trusted: who may send a PROXY header can say "
+     "that a client is anywhere; write the address of the proxy, trusted: [\"192.0.2.7\"], or on "
+     "a unix socket the number of its user, trusted: [\"uid:998\"]\n"},
+    {"an address as sender on a unix socket",
+     "listeners: [{bind: unix:/x, proxy_protocol: required, trusted: 10.0.0.0/8}]\n",
+     "f:1:64: error: a unix socket has no addresses: write the number of the proxy's user, "
+     "uid:998\n"},
+    {"a user as sender on TCP",
+     "listeners: [{bind: \"[::]:1\", proxy_protocol: required, trusted: [10.0.0.1, uid:7]}]\n"
+     "tls: {" CERTS "}\n",
+     "f:1:65: error: uid: is for unix sockets: on TCP the user of a proxy is not known; write its "
+     "address\n"},
+    {"addresses of a unix socket", "listeners: [{bind: unix:/x, allow_from: 10.0.0.0/8}]\n",
+     "f:1:41: error: a unix socket has no addresses: mode, owner and group say who may connect; "
+     "remove allow_from, or set proxy_protocol: required where a proxy connects for others\n"},
+    {"a network with an address",
+     "listeners: [{bind: \"[::]:1\", allow_from: [\"::1\", 10.0.0.5/8]}]\ntls: {" CERTS "}\n",
+     "f:1:50: error: allow_from: '10.0.0.5/8': the address has bits behind its prefix: write "
+     "10.0.0.0/8 for the network, or 10.0.0.5 for this address alone\n"},
+    {"TLS fields on TCP",
+     "listeners: [{bind: \"[::]:1\", trust_tls_fields: true}]\ntls: {" CERTS "}\n",
+     "f:1:30: error: trust_tls_fields is for unix sockets only, this listener is on TCP: remove "
+     "it\n"},
+    {"TLS fields and other names",
+     "listeners: [{bind: unix:/x, proxy_protocol: required, trusted: uid:7, trust_tls_fields: "
+     "true, "
+     "authentication: {certificate_user: san_dns}}]\n",
+     "f:1:89: error: a PROXY header has the common name of a certificate only: set "
+     "certificate_user: cn for this listener, or remove trust_tls_fields\n"},
+    {"user 65534", "listeners: [{bind: unix:/x, proxy_protocol: required, trusted: uid:65534}]\n",
+     "f:1:64: error: trusted: 65534 is what the system shows of everybody whose user namespace is "
+     "another one: it names nobody in particular\n"},
     {"bind twice", "listeners: [{bind: \"[::1]:1\"}, {bind: \"[0::1]:1\"}]\ntls: {" CERTS "}\n",
      "f:1:39: error: bind '[0::1]:1' is taken by the listener on line 1 already: remove one\n"},
     {"IPv4 beside all",
@@ -542,10 +575,16 @@ static void dump_of_a_listener_shows_what_differs(void **state)
 	            "listeners:\n"
 	            "  - bind: \"[::]:8883\"\n"
 	            "    protocol: mqtt\n"
+	            "    allow_from: null\n"
+	            "    proxy_protocol: off\n"
+	            "    trusted: null\n"
 	            "    server_reference: null\n"
 	            "    server_moved: false\n"
 	            "  - bind: \"[::]:8884\"\n"
 	            "    protocol: mqtt\n"
+	            "    allow_from: null\n"
+	            "    proxy_protocol: off\n"
+	            "    trusted: null\n"
 	            "    server_reference: null\n"
 	            "    server_moved: false\n"
 	            "    tls:\n"
@@ -564,12 +603,19 @@ static void dump_of_a_listener_shows_what_differs(void **state)
 	            "    mode: \"0600\"\n"
 	            "    owner: null\n"
 	            "    group: \"broker\"\n"
+	            "    allow_from: null\n"
+	            "    proxy_protocol: off\n"
+	            "    trusted: null\n"
+	            "    trust_tls_fields: false\n"
 	            "    server_reference: null\n"
 	            "    server_moved: false\n"
 	            "    limits:\n"
 	            "      connections: 7000\n"
 	            "  - bind: \"127.0.0.1:1\"\n"
 	            "    protocol: mqtt\n"
+	            "    allow_from: null\n"
+	            "    proxy_protocol: off\n"
+	            "    trusted: null\n"
 	            "    server_reference: null\n"
 	            "    server_moved: false\n"
 	            "    tls:\n"

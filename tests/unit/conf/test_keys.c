@@ -78,6 +78,42 @@ static const struct row rows[] = {
     {"listeners", "group", "null", "null"},
     {"listeners", "group", "'null'", "\"null\""},
 
+    {"listeners", "allow_from",
+     "[10.0.0.0/8, \"2001:db8::/32\", 192.0.2.7]\n    proxy_protocol: required\n    trusted: uid:7",
+     "[\"10.0.0.0/8\", \"2001:db8::/32\", \"192.0.2.7\"]"},
+    {"listeners", "allow_from", "\"::1\"\n    proxy_protocol: required\n    trusted: uid:7",
+     "[\"::1\"]"},
+    {"listeners", "allow_from", "~", "null"},
+    {"listeners", "allow_from", "", NULL},
+    {"listeners", "allow_from", "[]", NULL},
+    {"listeners", "allow_from", "[10.0.0.1/8]", NULL},
+    {"listeners", "allow_from", "[uid:7]", NULL},
+    {"listeners", "allow_from", "[localhost]", NULL},
+    {"listeners", "allow_from", "[~]", NULL},
+    {"listeners", "allow_from", "[[10.0.0.0/8]]", NULL},
+    {"listeners", "allow_from", "{10.0.0.0/8: 1}", NULL},
+    {"listeners", "allow_from", "10.0.0.0/8, 192.0.2.7", NULL},
+    {"listeners", "proxy_protocol", "off", "off"},
+    {"listeners", "proxy_protocol", "required\n    trusted: [uid:998]", "required"},
+    {"listeners", "proxy_protocol", "optional", NULL},
+    {"listeners", "proxy_protocol", "true", NULL},
+    {"listeners", "proxy_protocol", "~", NULL},
+    {"listeners", "trusted", "[uid:998, uid:0]\n    proxy_protocol: required",
+     "[\"uid:998\", \"uid:0\"]"},
+    {"listeners", "trusted", "uid:998\n    proxy_protocol: required", "[\"uid:998\"]"},
+    {"listeners", "trusted", "~", "null"},
+    {"listeners", "trusted", "[uid:65534]", NULL},
+    {"listeners", "trusted", "[uid:4294967295]", NULL},
+    {"listeners", "trusted", "[uid:-1]", NULL},
+    {"listeners", "trusted", "[uid:07]", NULL},
+    {"listeners", "trusted", "[uid:haproxy]", NULL},
+    {"listeners", "trusted", "[gid:7]", NULL},
+    {"listeners", "trusted", "[998]", NULL},
+    {"listeners", "trusted", "[]", NULL},
+    {"listeners", "trust_tls_fields", "true", "true"},
+    {"listeners", "trust_tls_fields", "false", "false"},
+    NO_BOOL("listeners", "trust_tls_fields"),
+
     {"tls", "min_version", "1.2", "\"1.2\""},
     {"tls", "min_version", "\"1.3\"", "\"1.3\""},
     {"tls", "min_version", "1.1", NULL},
@@ -487,8 +523,10 @@ static void check_key(const struct schema_key *key)
 	assert_true((key->word_count > 0) || key->kind != SCHEMA_ENUM);
 	/* what is neither required nor has a default can be off */
 	assert_true(key->default_text != NULL || key->kind == SCHEMA_PATH ||
-	            key->kind == SCHEMA_STRING || key->kind == SCHEMA_MAPPING ||
-	            key->kind == SCHEMA_LIST || (key->flags & KEY_REQUIRED) != 0);
+	            key->kind == SCHEMA_NETWORKS || key->kind == SCHEMA_SENDERS ||
+	            key->kind == SCHEMA_PEER_USERS || key->kind == SCHEMA_STRING ||
+	            key->kind == SCHEMA_MAPPING || key->kind == SCHEMA_LIST ||
+	            (key->flags & KEY_REQUIRED) != 0);
 }
 
 static void schema_table_is_consistent(void **state)

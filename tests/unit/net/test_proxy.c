@@ -321,7 +321,7 @@ static struct peer_address local_peer(uint32_t uid, uint32_t gid)
 
 static void users_of_peers(void **state)
 {
-	static const struct conf_peer_user users[] = {
+	struct conf_peer_user items[] = {
 	    {{.kind = CONF_PEER_GID, .id = 100}, (char *)(uintptr_t) "family"},
 	    {{.kind = CONF_PEER_UID, .id = 1000}, (char *)(uintptr_t) "anna"},
 	    {{.kind = CONF_PEER_UID, .id = 100}, (char *)(uintptr_t) "hundred"},
@@ -336,19 +336,20 @@ static void users_of_peers(void **state)
 	    {0, 0, "wheel"},       {65534, 100, NULL}, {UINT32_MAX, 100, NULL},
 	    {5, 1000, NULL},
 	};
+	const struct conf_peer_users users = {items, ARRAY_LEN(items)};
 	struct peer_address network = {.kind = PEER_IP4};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct peer_address p = local_peer(rows[i].uid, rows[i].gid);
-		const char *user = peer_address_user(&p, users, ARRAY_LEN(users));
+		const char *user = peer_address_user(&p, &users);
 
 		if ((user == NULL) != (rows[i].user == NULL) ||
 		    (user != NULL && strcmp(user, rows[i].user) != 0))
 			fail_msg("%u, %u: %s", rows[i].uid, rows[i].gid,
 			         user == NULL ? "nobody" : user);
 	}
-	assert_null(peer_address_user(&network, users, ARRAY_LEN(users)));
+	assert_null(peer_address_user(&network, &users));
 }
 
 static int set_up(void **state)
