@@ -70,6 +70,21 @@ static int open_file(struct passwd_file *f, bool to_change)
 	return rc;
 }
 
+/* Which directory does not let us, and a remedy. */
+static int report_denial(const struct passwd_file *f, int error, const char *verb)
+{
+	struct buf why = {0};
+
+	if (error == EACCES)
+		trust_describe_denial(f->path, W_OK, &why);
+	if (why.len == 0)
+		buf_printf(&why, "%s", strerror(error));
+	(void)report_error(0, "cannot %s %s: %.*s", verb, f->path, (int)why.len,
+	                   (const char *)why.data);
+	buf_fini(&why);
+	return EXIT_FAILED;
+}
+
 /* A file that root makes belongs to the owner of the directory, the user of the broker. */
 static int create_file(struct passwd_file *f)
 {
@@ -79,9 +94,7 @@ static int create_file(struct passwd_file *f)
 	int rc = 0;
 
 	if (fd < 0)
-		return errno == EEXIST
-		           ? 0
-		           : report_error(EXIT_USAGE, "%s: %s", f->path, strerror(errno));
+		return errno == EEXIST ? 0 : report_denial(f, errno, "create");
 	if (geteuid() == 0 && fstat(f->dir_fd, &directory) == 0 && directory.st_uid != 0 &&
 	    fchown(fd, directory.st_uid, directory.st_gid) != 0)
 		rc = report_error(EXIT_FAILED, "%s: %s", f->path, strerror(errno));
@@ -251,7 +264,7 @@ static int write_file(struct passwd_file *f, struct slice bytes)
 		    "as root",
 		    f->path);
 	if (rc != 0)
-		return report_error(EXIT_FAILED, "cannot write %s: %s", f->path, strerror(-rc));
+		return report_denial(f, -rc, "write");
 	if ((f->st.st_mode & 07) != 0)
 		(void)report_error(0, "note: other users had access to %s; this was removed",
 		                   f->path);

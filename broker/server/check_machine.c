@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/array.h"
@@ -37,8 +38,9 @@ static void check_descriptors(const struct conf *conf, struct errors *errors)
 /* --- the file system of the store --- */
 
 /* Not in every version of linux/magic.h. */
-#define MAGIC_CIFS ((unsigned)0xff534d42)
-#define MAGIC_SMB2 ((unsigned)0xfe534d42)
+#define MAGIC_CIFS      ((unsigned)0xff534d42)
+#define MAGIC_SMB2      ((unsigned)0xfe534d42)
+#define MAGIC_OVERLAYFS ((unsigned)0x794c7630)
 
 static const struct {
 	unsigned magic;
@@ -50,6 +52,20 @@ static const struct {
     {SMB_SUPER_MAGIC, false, "SMB"},   {MAGIC_SMB2, false, "SMB"},
     {FUSE_SUPER_MAGIC, false, "FUSE"}, {V9FS_MAGIC, false, "9p"},
 };
+
+/* What a container writes beside its volumes is gone when it is made anew, as at each update. Other
+ * machines have overlayfs, too, and keep it (OpenWrt), so both must be seen. */
+static bool is_layer_of_container(unsigned magic)
+{
+	static const char *const marks[] = {"/.dockerenv", "/run/.containerenv"};
+	bool in_container =
+	    getenv("container") != NULL || getenv("KUBERNETES_SERVICE_HOST") != NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(marks); i++)
+		in_container |= access(marks[i], F_OK) == 0;
+	/* mutant: layer_of_a_container */
+	return magic == MAGIC_OVERLAYFS && in_container;
+}
 
 /* Of the directory, or of the one where it will be made. */
 static bool find_file_system(const char *directory, struct statfs *out)
@@ -76,6 +92,12 @@ static void check_file_system(const struct conf *conf, struct errors *errors)
 
 	if (directory == NULL || !find_file_system(directory, &of))
 		return;
+	if (is_layer_of_container((unsigned)of.f_type))
+		errors_warn(
+		    errors, directory, 0, 0,
+		    "persistence.directory is in the container's own layer (overlayfs): all "
+		    "of it is gone when the container is made anew, as at an update; mount "
+		    "a volume there");
 	for (size_t i = 0; i < ARRAY_LEN(file_systems); i++) {
 		if ((unsigned)of.f_type != file_systems[i].magic)
 			continue;

@@ -68,23 +68,6 @@ static void check_listeners(const struct config_candidate *c)
 	}
 }
 
-static void report_audit(const struct config_candidate *c, const char *path, int failed)
-{
-	struct buf why = {0};
-
-	if (failed == -EACCES)
-		trust_describe_denial(path, W_OK, &why);
-	if (why.len > 0)
-		errors_add(c->errors, path, 0, 0, "log.audit: %.*s", (int)why.len,
-		           (const char *)why.data);
-	else
-		errors_add(c->errors, path, 0, 0,
-		           "log.audit: cannot be opened: %s; name a file in a directory where this "
-		           "user may write, or leave log.audit out",
-		           strerror(-failed));
-	buf_fini(&why);
-}
-
 static void check_audit(const struct config_candidate *c)
 {
 	const char *path = c->next->conf->log_audit;
@@ -93,13 +76,11 @@ static void check_audit(const struct config_candidate *c)
 	if (path == NULL || !starts(c))
 		return;
 	failed = log_audit_check(path);
-	if (failed == -EPERM)
-		errors_add(
-		    c->errors, path, 0, 0,
-		    "log.audit: the audit file belongs to somebody else, or others may write it: "
-		    "move it away, and a new one is made");
-	else if (failed != 0)
-		report_audit(c, path, failed);
+	if (failed != 0)
+		config_check_explain_audit(path, failed,
+		                           "name a file in a directory where this user may write, "
+		                           "or leave log.audit out",
+		                           c->errors);
 }
 
 static void check_identities(const struct config_candidate *c)
@@ -216,6 +197,28 @@ static check_fn *const checks[] = {
     check_control_socket, check_persistence,    check_users_and_rules, check_acl_tests,
     check_limits,         check_durable_topics, check_login_cost,      check_issued,
 };
+
+void config_check_explain_audit(const char *path, int failed, const char *otherwise,
+                                struct errors *errors)
+{
+	struct buf why = {0};
+
+	if (failed == -EACCES)
+		trust_describe_denial(path, W_OK, &why);
+	if (why.len > 0)
+		errors_add(errors, path, 0, 0, "log.audit: %.*s", (int)why.len,
+		           (const char *)why.data);
+	else if (failed == -EPERM)
+		errors_add(
+		    errors, path, 0, 0,
+		    "log.audit: the audit file belongs to somebody else, or others may write it: "
+		    "move it away, and a new one is made");
+	else
+		errors_add(errors, path, 0, 0, "log.audit: cannot be opened: %s; %s",
+		           strerror(-failed), otherwise);
+	errors_note_cause(errors, -failed);
+	buf_fini(&why);
+}
 
 void config_check(const struct config_snapshot *next, const struct config_snapshot *before,
                   struct errors *errors)

@@ -9,5 +9,9 @@
  * `next` are NULL where their files have errors. */
 void config_check(const struct config_snapshot *next, const struct config_snapshot *before,
                   struct errors *errors);
+/* Why log.audit cannot be opened, and what to do; `otherwise` where it is none of the causes that
+ * are known. */
+void config_check_explain_audit(const char *path, int failed, const char *otherwise,
+                                struct errors *errors);
 
 #endif

@@ -21,6 +21,7 @@
 #include "net/listener.h"
 #include "net/loop.h"
 #include "server/clock_watch.h"
+#include "server/config_check.h"
 #include "server/expire_retained.h"
 #include "server/issued_certificates.h"
 #include "server/reload.h"
@@ -169,9 +170,11 @@ static void reopen_audit(struct run *run)
 	if (failed == 0)
 		return;
 	errors_note_cause(&errors, -failed);
-	errors_add(&errors, "log.audit", 0, 0, "cannot be opened again: %s%s", strerror(-failed),
-	           errors.may_pass ? "; the cause may pass: it is tried again in a second"
-	                           : "; make its directory writable and send SIGUSR1 again");
+	config_check_explain_audit(reload_snapshot(run->reloader)->conf->log_audit, failed,
+	                           errors.may_pass
+	                               ? "the cause may pass: it is tried again in a second"
+	                               : "mend it and send SIGUSR1 again",
+	                           &errors);
 	errors_log(&errors);
 	if (errors.may_pass)
 		executor_timer_arm(&run->executor, &run->audit_timer, AUDIT_RETRY_MS);

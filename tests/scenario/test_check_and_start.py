@@ -412,3 +412,25 @@ def good_lines(broker):
     lines += [json.loads(line) for line in process.stderr]
     assert process.wait(20) == 0
     return lines
+
+
+@pytest.mark.parametrize("container", [True, False])
+def test_a_store_in_the_layer_of_a_container(new_broker, tmp_path, container):
+    """Where the upper directory of overlayfs stays when the machine starts again, as on a router, nothing is said."""
+    broker = new_broker()
+    for name in ("lower", "upper", "work", "merged"):
+        (tmp_path / name).mkdir(mode=0o700)
+    broker.config["persistence"] = {"directory": str(tmp_path / "merged/store")}
+    broker.write()
+    options = ",".join(f"{option}dir={tmp_path / name}" for option, name in
+                       (("lower", "lower"), ("upper", "upper"), ("work", "work")))
+    script = f"mount -t overlay overlay -o {options} {tmp_path}/merged || exit 77; exec {BROKER} --check -c broker.yaml"
+    environment = {**broker.environment, **({"container": "oci"} if container else {})}
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script], cwd=broker.directory, env=environment, text=True,
+                          capture_output=True, check=False, timeout=60)
+    if done.returncode == 77 or done.stderr.startswith("unshare"):
+        pytest.skip("no overlayfs may be mounted here")
+    if not container and os.path.exists("/.dockerenv"):
+        pytest.skip("this is a container")
+    assert done.returncode == 0, done.stderr
+    assert ("in the container's own layer" in done.stderr + done.stdout) == container

@@ -684,6 +684,19 @@ def test_a_password_file_of_another_system_is_read():
         assert run("users", "list").stdout.splitlines()[1].startswith(b"anna ")
 
 
+def test_a_directory_that_may_not_be_written_is_named():
+    if os.getuid() != 0:
+        return
+    with tempfile.TemporaryDirectory(dir="/tmp") as directory:
+        os.chmod(directory, 0o755)
+        try:
+            done = subprocess.run([EXE, "-c", directory + "/users", "add", "anna", "--stdin"], input=b"secret word\n",
+                                  capture_output=True, timeout=60, user=54321, cwd="/")
+        except PermissionError:  # the program itself is out of reach
+            return
+        assert done.returncode == 1 and b"may not write the directory " + directory.encode() in done.stderr, done
+
+
 def test_apply_refuses_what_would_do_harm():
     write("anna:id=00000000000000a1:hash=" + HASH + "\n")
     before = read()
