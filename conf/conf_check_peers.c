@@ -83,34 +83,43 @@ struct peer_rule {
 	bool (*is_broken)(const struct conf_listener *l);
 	bool is_warning;
 	const char *text;
+	/* The key that is missing; where it is written, what is wrong with it was said. NULL: none.
+	 */
+	const char *missing;
 };
 
 static const struct peer_rule rules[] = {
     {"proxy_protocol", trusts_nobody, false,
      "proxy_protocol: required needs trusted: who may send a PROXY header can say that a client is "
      "anywhere; write the address of the proxy, trusted: [\"192.0.2.7\"], or on a unix socket the "
-     "number of its user, trusted: [\"uid:998\"]"},
+     "number of its user, trusted: [\"uid:998\"]",
+     "trusted"},
     {"trusted", trusts_users_on_tcp, false,
-     "uid: is for unix sockets: on TCP the user of a proxy is not known; write its address"},
+     "uid: is for unix sockets: on TCP the user of a proxy is not known; write its address", NULL},
     {"trusted", trusts_networks_on_unix, false,
-     "a unix socket has no addresses: write the number of the proxy's user, uid:998"},
+     "a unix socket has no addresses: write the number of the proxy's user, uid:998", NULL},
     {"allow_from", allows_addresses_on_unix, false,
      "a unix socket has no addresses: mode, owner and group say who may connect; remove "
-     "allow_from, or set proxy_protocol: required where a proxy connects for others"},
+     "allow_from, or set proxy_protocol: required where a proxy connects for others",
+     NULL},
     {"peer_users", maps_the_proxy, false,
      "peer_users and proxy_protocol do not go together: the peer of each connection is the proxy; "
-     "remove one of them"},
+     "remove one of them",
+     NULL},
     {"trust_tls_fields", believes_other_names, false,
      "a PROXY header has the common name of a certificate only: set certificate_user: cn for this "
-     "listener, or remove trust_tls_fields"},
+     "listener, or remove trust_tls_fields",
+     NULL},
     {"trusted", trusts_for_nothing, true,
-     "trusted does nothing without proxy_protocol: required; add it, or remove trusted"},
+     "trusted does nothing without proxy_protocol: required; add it, or remove trusted", NULL},
     {"trust_tls_fields", believes_for_nothing, true,
      "trust_tls_fields does nothing without proxy_protocol: required and certificate_user: cn; add "
-     "them, or remove it"},
+     "them, or remove it",
+     NULL},
     {"trusted", trusts_everybody, true,
      "trusted has all addresses: whoever can connect may say that a client is anywhere; name the "
-     "proxies"},
+     "proxies",
+     NULL},
 };
 
 void conf_check_peers(const struct conf_listener *l, const char *name, const struct yaml_node *node,
@@ -119,7 +128,8 @@ void conf_check_peers(const struct conf_listener *l, const char *name, const str
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
 		const struct yaml_node *place = yaml_get(node, rules[i].key);
 
-		if (place == NULL || !rules[i].is_broken(l))
+		if (place == NULL || !rules[i].is_broken(l) ||
+		    (rules[i].missing != NULL && yaml_get(node, rules[i].missing) != NULL))
 			continue;
 		if (rules[i].is_warning)
 			errors_warn(errors, name, place->line, place->column, "%s", rules[i].text);
