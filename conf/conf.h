@@ -143,6 +143,37 @@ enum conf_proxy_protocol {
 	PROXY_PROTOCOL_REQUIRED,
 };
 
+/* A list of texts. */
+struct conf_strings {
+	char **items;
+	size_t count;
+};
+
+/* What a listener with protocol: https serves: bits. */
+enum conf_service {
+#define SERVICE(id, name, bit) CONF_SERVICE_##id = 1u << (bit),
+#include "conf/services.def"
+#undef SERVICE
+};
+
+struct conf_websocket {
+	struct conf_strings paths;
+	/* "same", "any", or an origin. */
+	struct conf_strings origins;
+};
+
+struct conf_metrics {
+	char *path;
+	char *token_file;
+};
+
+struct conf_health {
+	char *path;
+};
+
+/* hsts: off. */
+#define CONF_HSTS_OFF UINT32_MAX
+
 struct conf_listener {
 	char *bind; /* "[::]:8883", "unix:/run/broker/broker.sock" (path resolved) */
 	enum conf_protocol protocol;
@@ -162,8 +193,13 @@ struct conf_listener {
 	struct conf_peers trusted; /* who may send a PROXY header */
 	bool trust_tls_fields;     /* unix: what it says of the client's certificate is believed */
 	struct conf_peer_users peer_users; /* unix */
-	char *assume_user;   /* who clients without login are; NULL: anonymous, or refused */
-	struct conf_tls tls; /* merged with the global one */
+	char *assume_user; /* who clients without login are; NULL: anonymous, or refused */
+	unsigned serve;    /* enum conf_service bits; 0 unless protocol is https */
+	struct conf_websocket websocket;
+	struct conf_metrics metrics;
+	struct conf_health health;
+	uint32_t hsts_s;                           /* CONF_HSTS_OFF, or for how long */
+	struct conf_tls tls;                       /* merged with the global one */
 	struct conf_authentication authentication; /* likewise */
 	struct conf_authorization authorization;   /* likewise */
 	struct conf_limits limits;                 /* likewise */

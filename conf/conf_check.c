@@ -7,6 +7,7 @@
 
 #include "base/array.h"
 #include "base/require.h"
+#include "conf/conf_check_https.h"
 #include "conf/conf_check_peers.h"
 #include "conf/schema_section.h"
 #include "conf/schema_table.h"
@@ -304,12 +305,13 @@ static void check_listener_keys(const struct conf_check *c, size_t listener)
 		    c->conf->limits.connections);
 }
 
-/* Keys of unix sockets in a TCP listener, and the other way round. */
+/* Keys of unix sockets in a TCP listener, and the other way round; those of HTTPS elsewhere. */
 static void check_transport(const struct conf_check *c, size_t listener)
 {
 	const struct conf_listener *l = &c->conf->listeners[listener];
 	const struct yaml_node *node = listener_node(c, listener);
 	unsigned wrong = l->is_unix ? KEY_TCP : KEY_UNIX;
+	bool is_https = l->protocol == CONF_PROTOCOL_HTTPS;
 
 	for (size_t i = 0; i < node->count; i++) {
 		const struct yaml_node *key_node = node->entries[i].key;
@@ -320,6 +322,11 @@ static void check_transport(const struct conf_check *c, size_t listener)
 			           "%s is for %s only, this listener is %s: remove it", key->name,
 			           l->is_unix ? "TCP" : "unix sockets",
 			           l->is_unix ? "a unix socket" : "on TCP");
+		if (key != NULL && (key->flags & KEY_HTTPS) != 0 && !is_https)
+			errors_add(c->errors, c->name, key_node->line, key_node->column,
+			           "%s is for listeners with protocol: https only: add that, or "
+			           "remove it",
+			           key->name);
 	}
 }
 
@@ -416,6 +423,7 @@ void conf_check(const struct conf *conf, const char *name, const struct yaml_nod
 			continue;
 		check_transport(&c, i);
 		conf_check_peers(&conf->listeners[i], name, listener_node(&c, i), errors);
+		conf_check_https(&conf->listeners[i], name, listener_node(&c, i), errors);
 		check_listener_keys(&c, i);
 		check_collision(&c, i);
 		for (size_t rule = 0; rule < ARRAY_LEN(rules); rule++)

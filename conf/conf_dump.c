@@ -99,7 +99,8 @@ static bool is_shown(const struct dump *d, const struct schema_key *key, const c
 
 	if (d->listener == NULL)
 		return true;
-	wrong = KEY_GLOBAL | (d->listener->is_unix ? KEY_TCP : KEY_UNIX);
+	wrong = KEY_GLOBAL | (d->listener->is_unix ? KEY_TCP : KEY_UNIX) |
+	        (d->listener->protocol == CONF_PROTOCOL_HTTPS ? 0 : KEY_HTTPS);
 	if ((key->flags & wrong) != 0)
 		return false;
 	if (d->global == NULL)

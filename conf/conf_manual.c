@@ -53,6 +53,8 @@ static void put_key(struct buf *out, const struct schema_key *key)
 		buf_put_slice(out, SLICE("Unix sockets only.\n"));
 	if ((key->flags & KEY_TCP) != 0)
 		buf_put_slice(out, SLICE("TCP only.\n"));
+	if ((key->flags & KEY_HTTPS) != 0)
+		buf_put_slice(out, SLICE("Only with protocol: https.\n"));
 	if ((key->flags & KEY_GLOBAL) != 0)
 		buf_put_slice(out, SLICE("A listener cannot override it.\n"));
 }

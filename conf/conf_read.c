@@ -13,6 +13,7 @@
 #include "conf/schema_section.h"
 #include "conf/schema_table.h"
 #include "conf/value.h"
+#include "conf/value_list.h"
 #include "conf/value_suggest.h"
 
 #define KEYS_MAX 64 /* of one section, for the nearest name */
@@ -179,24 +180,32 @@ static bool is_switched_off(const struct schema_key *key, const struct yaml_node
 	return optional && yaml_is_null(node) && node->text[0] != '\0';
 }
 
+/* False: it is wrong, which was reported. */
+static bool read_item(const struct conf_reading *r, const struct schema_key *key, void *field,
+                      const struct yaml_node *node)
+{
+	struct value_input in = {.file = r->name, .text = node->text};
+	bool fine =
+	    node->kind == YAML_SCALAR && !yaml_is_null(node) && value_parse(key, &in, field);
+
+	if (!fine && in.why != NULL)
+		errors_add(r->errors, r->name, node->line, node->column, "%s: %s", key->name,
+		           in.why);
+	else if (!fine)
+		add_expected(r, key, node);
+	free(in.why);
+	return fine;
+}
+
 static void read_scalar(const struct conf_reading *r, const struct schema_key *key,
                         const struct scope *scope, const struct yaml_node *node)
 {
-	struct value_input in = {.file = r->name, .text = node->text};
 	void *field = schema_field(key, scope);
 
-	if (is_switched_off(key, node)) {
+	if (is_switched_off(key, node))
 		schema_free_string(field);
-		return;
-	}
-	if (node->kind == YAML_SCALAR && !yaml_is_null(node) && value_parse(key, &in, field))
-		return;
-	if (in.why != NULL)
-		errors_add(r->errors, r->name, node->line, node->column, "%s: %s", key->name,
-		           in.why);
 	else
-		add_expected(r, key, node);
-	free(in.why);
+		(void)read_item(r, key, field, node);
 }
 
 static void note_place(const struct schema_section *section, void *object,
@@ -234,36 +243,31 @@ static void read_list(const struct conf_reading *r, const struct schema_key *key
 	}
 }
 
-/* An item of a list of single values; the list begins empty. */
-static bool read_item(const struct conf_reading *r, const struct schema_key *key, void *field,
-                      const struct yaml_node *node)
+static void clear_values(const struct schema_key *key, void *field)
 {
-	struct value_input in = {.file = r->name, .text = node->text};
-	bool fine =
-	    node->kind == YAML_SCALAR && !yaml_is_null(node) && value_parse(key, &in, field);
-
-	if (!fine && in.why != NULL)
-		errors_add(r->errors, r->name, node->line, node->column, "%s: %s", key->name,
-		           in.why);
-	else if (!fine)
-		add_expected(r, key, node);
-	free(in.why);
-	return fine;
+	if (key->kind == SCHEMA_STRINGS)
+		value_list_clear(field);
+	else if (key->kind == SCHEMA_FLAGS)
+		schema_store(key, field, 0);
+	else
+		peer_list_clear(key, field);
 }
 
-/* Items, or one of them in place of the list. */
-static void read_peers(const struct conf_reading *r, const struct schema_key *key, void *field,
-                       const struct yaml_node *node)
+/* Items of a list of single values, or one value in its place. */
+static void read_values(const struct conf_reading *r, const struct schema_key *key,
+                        const struct scope *scope, const struct yaml_node *node)
 {
+	void *field = schema_field(key, scope);
 	bool off = is_switched_off(key, node);
-
-	peer_list_clear(key, field);
-	if (off)
-		return;
-	if (node->kind == YAML_SCALAR)
-		(void)read_item(r, key, field, node);
-	else if (node->kind != YAML_SEQUENCE || node->count < key->min || node->count > key->max)
+	if (!off &&
+	    (node->kind == YAML_MAPPING || yaml_is_null(node) ||
+	     (node->kind == YAML_SEQUENCE && (node->count < key->min || node->count > key->max)))) {
 		add_expected(r, key, node);
+		return;
+	}
+	clear_values(key, field);
+	if (node->kind == YAML_SCALAR && !off)
+		(void)read_item(r, key, field, node);
 	for (size_t i = 0; node->kind == YAML_SEQUENCE && i < node->count; i++)
 		(void)read_item(r, key, field, node->entries[i].value);
 }
@@ -309,8 +313,9 @@ static void read_entry(const struct conf_reading *r, const struct schema_key *ke
 		read_mapping(r, key->section, schema_inner(key, scope), entry->value);
 	else if (key->kind == SCHEMA_LIST)
 		read_list(r, key, scope, entry->value);
-	else if (key->kind == SCHEMA_NETWORKS || key->kind == SCHEMA_SENDERS)
-		read_peers(r, key, schema_field(key, scope), entry->value);
+	else if (key->kind == SCHEMA_STRINGS || key->kind == SCHEMA_FLAGS ||
+	         key->kind == SCHEMA_NETWORKS || key->kind == SCHEMA_SENDERS)
+		read_values(r, key, scope, entry->value);
 	else if (key->kind == SCHEMA_PEER_USERS)
 		read_peer_users(r, key, schema_field(key, scope), entry->value);
 	else

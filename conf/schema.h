@@ -25,6 +25,8 @@ enum schema_kind {
 	SCHEMA_NETWORKS,   /* a list of networks, or one: a struct conf_peers */
 	SCHEMA_SENDERS,    /* the same, also with uid:N */
 	SCHEMA_PEER_USERS, /* a mapping of ids to users: a struct conf_peer_users */
+	SCHEMA_FLAGS,      /* a list of `words`, or one of them: the sum of their bits */
+	SCHEMA_STRINGS,    /* a list of single values, or one: a struct conf_strings */
 	SCHEMA_MAPPING,
 	SCHEMA_LIST, /* of mappings */
 	SCHEMA_KIND_COUNT
@@ -38,6 +40,7 @@ enum schema_flags {
 	KEY_TCP = 1 << 4,       /* of a listener: TCP only */
 	KEY_DIRECTORY = 1 << 5, /* the path of a directory */
 	KEY_RESTART = 1 << 6,   /* only a start applies it */
+	KEY_HTTPS = 1 << 7,     /* of a listener: protocol: https only */
 };
 
 struct schema_word {
@@ -57,9 +60,12 @@ struct schema_key {
 	bool inherits;            /* inherit_offset is set */
 	size_t given_offset;      /* in struct conf_listener, a bool: given there; 0: none */
 	uint64_t min, max;        /* in the unit that is kept; of a list: number of items */
-	const char *default_text; /* as in the file; NULL: left out is off */
+	const char *default_text; /* as in the file; NULL: left out is off; of a list: "a, b" */
 	const struct schema_word *words;
 	size_t word_count;
+	const char *items; /* of SCHEMA_STRINGS: what they are, in the plural */
+	/* What is wrong with a SCHEMA_STRING, or with an item of SCHEMA_STRINGS; NULL: nothing. */
+	const char *(*item_wrong)(const char *text);
 	const struct schema_section *section; /* mapping, list */
 	const char *hint;                     /* follows every error about the value */
 	const char *help;                     /* a paragraph for the manual */

@@ -10,6 +10,7 @@
 #include "conf/peer_list.h"
 #include "conf/schema_table.h"
 #include "conf/value.h"
+#include "conf/value_list.h"
 
 const struct schema_key *schema_find(const struct schema_section *section, const char *name)
 {
@@ -151,6 +152,8 @@ static void copy(const struct schema_section *section, struct scope to, const vo
 			copy_list(key, &to, from);
 		else if (is_text(key))
 			copy_string(field, (const char *)from + key->offset);
+		else if (key->kind == SCHEMA_STRINGS)
+			value_list_copy(field, (const char *)from + key->offset);
 		else
 			memcpy(field, (const char *)from + key->offset, key->width);
 	}
@@ -198,6 +201,8 @@ void schema_clear(const struct schema_section *section, struct scope scope)
 			schema_free_string(field);
 		else if (is_peer_list(key))
 			peer_list_clear(key, field);
+		else if (key->kind == SCHEMA_STRINGS)
+			value_list_clear(field);
 		else if (key->kind == SCHEMA_BIND)
 			listen_address_clear(field);
 	}

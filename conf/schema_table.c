@@ -3,6 +3,7 @@
 #include "conf/schema_table.h"
 
 #include "base/array.h"
+#include "conf/conf_check_https.h"
 
 #define AT(type, field) .offset = offsetof(type, field), .width = sizeof(((type *)NULL)->field)
 #define PLACE(type)                                                                                \
@@ -24,6 +25,12 @@ static const struct schema_word proxy_words[] = {
     {"off", PROXY_PROTOCOL_OFF},
     {"required", PROXY_PROTOCOL_REQUIRED},
 };
+static const struct schema_word service_words[] = {
+#define SERVICE(id, name, bit) {name, CONF_SERVICE_##id},
+#include "conf/services.def"
+#undef SERVICE
+};
+static const struct schema_word hsts_words[] = {{"off", CONF_HSTS_OFF}};
 static const struct schema_word version_words[] = {{"1.2", 12}, {"1.3", 13}};
 static const struct schema_word client_certificate_words[] = {
     {"none", CLIENT_CERTIFICATES_NONE},
@@ -279,13 +286,80 @@ static const struct schema_section control_section = {
     .help = "Inspection and control of a running broker.",
 };
 
+static const struct schema_key websocket_keys[] = {
+    {"paths", SCHEMA_STRINGS, 0, AT(struct conf_websocket, paths), .min = 1, .max = 16,
+     .default_text = "/mqtt, /", .items = "paths of URLs, like [\"/mqtt\"]",
+     .item_wrong = conf_path_wrong,
+     .help = "Where MQTT over WebSocket is served: a client connects to wss://HOST:PORT and one "
+             "of these paths. A request for / that does not ask for WebSocket is not meant."},
+    {"origins", SCHEMA_STRINGS, 0, AT(struct conf_websocket, origins), .min = 1, .max = 64,
+     .default_text = "same", .items = "origins, like [same, \"https://home.example\"]",
+     .item_wrong = conf_origin_wrong,
+     .help = "The pages from which a browser may connect. same: those that have the host and port "
+             "of this listener. any: all pages; a page that a user happens to open can then use "
+             "what the broker gives to the browser without asking, a client certificate for "
+             "example. Programs send no Origin, and are always allowed."},
+};
+static const struct schema_section websocket_section = {
+    "websocket",
+    SECTION(websocket_keys),
+    sizeof(struct conf_websocket),
+    .help = "MQTT over WebSocket, where serve lists websocket.",
+};
+
+static const struct schema_key metrics_keys[] = {
+    {"path", SCHEMA_STRING, 0, AT(struct conf_metrics, path), .default_text = "/metrics",
+     .item_wrong = conf_path_wrong, .help = "Where metrics are served."},
+    {"token_file", SCHEMA_PATH, 0, AT(struct conf_metrics, token_file),
+     .help =
+         "A file with a token in one line. Who sends it as a bearer token can read the metrics. "
+         "It must not be readable by others."},
+};
+static const struct schema_section metrics_section = {
+    "metrics",
+    SECTION(metrics_keys),
+    sizeof(struct conf_metrics),
+    .help = "Metrics, where serve lists metrics.",
+};
+
+static const struct schema_key health_keys[] = {
+    {"path", SCHEMA_STRING, 0, AT(struct conf_health, path), .default_text = "/health",
+     .item_wrong = conf_path_wrong,
+     .help = "Where the health of the broker is served: status 200 while it accepts clients and "
+             "can acknowledge what they publish, else 503 with the reason. Everybody can read it."},
+};
+static const struct schema_section health_section = {
+    "health",
+    SECTION(health_keys),
+    sizeof(struct conf_health),
+    .help = "The health of the broker, where serve lists health.",
+};
+
 static const struct schema_key listener_keys[] = {
     {"bind", SCHEMA_BIND, KEY_REQUIRED, .offset = 0, .width = sizeof(struct conf_listener),
      .help = "A numeric address with a port, or unix: with the path of a socket. [::] also accepts "
              "IPv4; port 0 selects a free port."},
     {"protocol", SCHEMA_ENUM, 0, AT(struct conf_listener, protocol), .default_text = "mqtt",
-     WORDS(protocol_words), .hint = "websocket is not supported yet",
-     .help = "The protocol of this listener."},
+     WORDS(protocol_words),
+     .hint = "MQTT over WebSocket is protocol: https with serve: [websocket]",
+     .help = "The protocol of this listener. mqtt: MQTT packets, over TLS or on a Unix socket. "
+             "https: HTTP over TLS, for MQTT over WebSocket and what else serve lists."},
+    {"serve", SCHEMA_FLAGS, KEY_HTTPS, AT(struct conf_listener, serve), .min = 1,
+     .max = ARRAY_LEN(service_words), WORDS(service_words),
+     .help = "What a listener with protocol: https serves; nothing else is. websocket: MQTT over "
+             "WebSocket. metrics: figures for Prometheus. health: whether the broker works. "
+             "publish: publishing and reading by HTTP. Required there."},
+    {"websocket", SCHEMA_MAPPING, KEY_HTTPS, .offset = offsetof(struct conf_listener, websocket),
+     .section = &websocket_section, .help = "Settings of MQTT over WebSocket."},
+    {"metrics", SCHEMA_MAPPING, KEY_HTTPS, .offset = offsetof(struct conf_listener, metrics),
+     .section = &metrics_section, .help = "Settings of the metrics."},
+    {"health", SCHEMA_MAPPING, KEY_HTTPS, .offset = offsetof(struct conf_listener, health),
+     .section = &health_section, .help = "Settings of the health check."},
+    {"hsts", SCHEMA_SECONDS, KEY_HTTPS, AT(struct conf_listener, hsts_s), .min = 0,
+     .max = 2 * 365 * 86400, .default_text = "off", WORDS(hsts_words),
+     .help = "HTTP Strict Transport Security: for how long a browser uses no plain HTTP for this "
+             "host name. It applies to all ports of the name, also to other programs there. 0s "
+             "makes browsers forget what they were told."},
     {"mode", SCHEMA_MODE, KEY_UNIX, AT(struct conf_listener, mode), .min = 0, .max = 0777,
      .default_text = "0660",
      .help = "Mode of the Unix socket: who may connect. Login and rules are the same as on other "
@@ -386,6 +460,7 @@ const struct schema_section *const schema_sections[] = {
     &schema_root,         &schema_listener,        &tls_section,
     &certificate_section, &authentication_section, &authorization_section,
     &persistence_section, &durable_topic_section,  &limits_section,
-    &log_section,         &control_section,
+    &log_section,         &control_section,        &websocket_section,
+    &metrics_section,     &health_section,
 };
 const size_t schema_section_count = ARRAY_LEN(schema_sections);

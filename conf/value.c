@@ -13,6 +13,7 @@
 #include "conf/conf_file.h"
 #include "conf/listen_address.h"
 #include "conf/peer_list.h"
+#include "conf/value_list.h"
 #include "conf/value_quote.h"
 
 #define STRING_MAX 256
@@ -202,12 +203,15 @@ static bool parse_duration(const struct schema_key *key, struct value_input *in,
 {
 	uint64_t ms;
 
-	return read_with_unit(in->text, durations, ARRAY_LEN(durations), &ms) &&
-	       ms % unit_ms(key) == 0 && store_in_range(key, ms / unit_ms(key), field);
+	if (!read_with_unit(in->text, durations, ARRAY_LEN(durations), &ms))
+		return parse_word(key, in, field);
+	return ms % unit_ms(key) == 0 && store_in_range(key, ms / unit_ms(key), field);
 }
 
 static void format_duration(const struct schema_key *key, const void *field, struct buf *out)
 {
+	if (format_word(key, field, out))
+		return;
 	put_with_unit(schema_load(key, field) * unit_ms(key), durations, ARRAY_LEN(durations), out);
 }
 
@@ -219,6 +223,9 @@ static void expect_duration(const struct schema_key *key, struct buf *out)
 	put_with_unit(key->max * unit_ms(key), durations, ARRAY_LEN(durations), out);
 	buf_printf(out, " (with its unit: %ss, m, h or d)",
 	           key->kind == SCHEMA_MILLISECONDS ? "ms, " : "");
+	if (key->word_count > 0)
+		buf_printf(out, ", or ");
+	expect_words(key, out);
 }
 
 static bool parse_mode(const struct schema_key *key, struct value_input *in, void *field)
@@ -268,10 +275,21 @@ static void set_string(void *field, char *text)
 	memcpy(field, &text, sizeof(text));
 }
 
+static bool is_item(const struct schema_key *key, struct value_input *in)
+{
+	const char *wrong;
+
+	if (in->text[0] == '\0' || strlen(in->text) > STRING_MAX || !is_plain_text(in->text))
+		return false;
+	wrong = key->item_wrong == NULL ? NULL : key->item_wrong(in->text);
+	if (wrong != NULL)
+		in->why = xasprintf("'%.80s': %s", in->text, wrong);
+	return wrong == NULL;
+}
+
 static bool parse_string(const struct schema_key *key, struct value_input *in, void *field)
 {
-	(void)key;
-	if (in->text[0] == '\0' || strlen(in->text) > STRING_MAX || !is_plain_text(in->text))
+	if (!is_item(key, in))
 		return false;
 	set_string(field, xstrdup(in->text));
 	return true;
@@ -392,6 +410,71 @@ static void expect_list(const struct schema_key *key, struct buf *out)
 	           key->min, key->max);
 }
 
+/* --- lists: each item is parsed by itself --- */
+
+static bool parse_flag(const struct schema_key *key, struct value_input *in, void *field)
+{
+	uint64_t before = schema_load(key, field);
+
+	if (!parse_word(key, in, field))
+		return false;
+	schema_store(key, field, before | schema_load(key, field));
+	return true;
+}
+
+static void format_flags(const struct schema_key *key, const void *field, struct buf *out)
+{
+	uint64_t value = schema_load(key, field);
+	const char *separator = "[";
+
+	if (value == 0) {
+		buf_printf(out, "null");
+		return;
+	}
+	for (size_t i = 0; i < key->word_count; i++) {
+		if ((value & key->words[i].value) == 0)
+			continue;
+		buf_printf(out, "%s%s", separator, key->words[i].name);
+		separator = ", ";
+	}
+	buf_put_u8(out, ']');
+}
+
+static void expect_flags(const struct schema_key *key, struct buf *out)
+{
+	buf_printf(out, "a list like [%s], of ", key->words[0].name);
+	expect_words(key, out);
+}
+
+static bool parse_strings(const struct schema_key *key, struct value_input *in, void *field)
+{
+	if (!is_item(key, in))
+		return false;
+	value_list_add(field, in->text);
+	return true;
+}
+
+static void format_strings(const struct schema_key *key, const void *field, struct buf *out)
+{
+	struct conf_strings list;
+
+	(void)key;
+	memcpy(&list, field, sizeof(list));
+	if (list.count == 0)
+		buf_printf(out, "null");
+	for (size_t i = 0; i < list.count; i++) {
+		buf_printf(out, i == 0 ? "[" : ", ");
+		value_quote(list.items[i], out);
+	}
+	if (list.count > 0)
+		buf_put_u8(out, ']');
+}
+
+static void expect_strings(const struct schema_key *key, struct buf *out)
+{
+	buf_printf(out, "a list of %" PRIu64 " to %" PRIu64 " %s", key->min, key->max, key->items);
+}
+
 struct value_type {
 	bool (*parse)(const struct schema_key *key, struct value_input *in, void *field);
 	void (*format)(const struct schema_key *key, const void *field, struct buf *out);
@@ -413,6 +496,8 @@ static const struct value_type types[] = {
     [SCHEMA_NETWORKS] = {peer_list_parse, peer_list_format, peer_list_expected},
     [SCHEMA_SENDERS] = {peer_list_parse, peer_list_format, peer_list_expected},
     [SCHEMA_PEER_USERS] = {peer_list_parse_user, peer_list_format, peer_list_expected},
+    [SCHEMA_FLAGS] = {parse_flag, format_flags, expect_flags},
+    [SCHEMA_STRINGS] = {parse_strings, format_strings, expect_strings},
     [SCHEMA_MAPPING] = {NULL, NULL, expect_mapping},
     [SCHEMA_LIST] = {NULL, NULL, expect_list},
 };
@@ -427,8 +512,19 @@ bool value_parse(const struct schema_key *key, struct value_input *in, void *fie
 void value_default(const struct schema_key *key, void *field)
 {
 	struct value_input in = {.file = "", .text = key->default_text};
+	char *text, *rest = NULL;
 
-	REQUIRE(value_parse(key, &in, field));
+	if (key->kind != SCHEMA_STRINGS && key->kind != SCHEMA_FLAGS) {
+		REQUIRE(value_parse(key, &in, field));
+		return;
+	}
+	text = xstrdup(key->default_text);
+	for (char *item = strtok_r(text, ", ", &rest); item != NULL;
+	     item = strtok_r(NULL, ", ", &rest)) {
+		in.text = item;
+		REQUIRE(value_parse(key, &in, field));
+	}
+	free(text);
 }
 
 void value_format(const struct schema_key *key, const void *field, struct buf *out)

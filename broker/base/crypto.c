@@ -35,6 +35,14 @@ void crypto_sha256(struct slice data, uint8_t out[32])
 	REQUIRE(len == 32);
 }
 
+void crypto_sha1(struct slice data, uint8_t out[CRYPTO_SHA1_BYTES])
+{
+	unsigned len = CRYPTO_SHA1_BYTES;
+
+	REQUIRE(EVP_Digest(data.data, data.len, out, &len, EVP_sha1(), NULL) == 1);
+	REQUIRE(len == CRYPTO_SHA1_BYTES);
+}
+
 void crypto_pbkdf2_sha256(struct slice password, struct slice salt, uint32_t iterations,
                           uint8_t out[32])
 {

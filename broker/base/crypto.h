@@ -14,6 +14,9 @@ void crypto_wipe(void *data, size_t len);          /* not optimised away */
 /* HMAC-SHA256 (RFC 2104, FIPS 180-4). Aborts where the library cannot. */
 void crypto_hmac_sha256(struct slice key, struct slice data, uint8_t out[32]);
 void crypto_sha256(struct slice data, uint8_t out[32]);
+/* SHA-1, for the key of WebSocket only: it protects nothing there. */
+#define CRYPTO_SHA1_BYTES 20
+void crypto_sha1(struct slice data, uint8_t out[CRYPTO_SHA1_BYTES]);
 /* PBKDF2-HMAC-SHA256 (RFC 8018), 32 bytes of it. Slow on purpose: never on a loop. */
 void crypto_pbkdf2_sha256(struct slice password, struct slice salt, uint32_t iterations,
                           uint8_t out[32]);

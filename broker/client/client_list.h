@@ -29,6 +29,7 @@ struct client_list {
 	uint64_t shared_ids;       /* as counted in the worker's counters */
 	struct timer shared_timer; /* while there are some */
 	uint64_t next_arrival;
+	size_t others; /* connections that are no clients of MQTT (http/) */
 	/* The worker stops, and its last connection is freed. */
 	void (*on_empty)(void *arg);
 	void *on_empty_arg;
@@ -36,5 +37,7 @@ struct client_list {
 
 void client_list_init(struct worker *w);
 void client_list_fini(struct worker *w);
+/* A connection was freed: if the worker stops and it was the last one, on_empty is called. */
+void client_list_check_empty(struct worker *w);
 
 #endif

@@ -105,6 +105,26 @@ static void log_close(struct conn *c, struct fault fault, bool gone)
 		    .peer = peer, .reason = reason_of(fault, gone), .cause = fault.cause);
 }
 
+/* RFC 6455 7.4.1, for those who see no DISCONNECT, as a browser's script does. */
+static uint16_t websocket_code(enum reason reason)
+{
+	switch ((unsigned)reason) {
+	case REASON_SERVER_SHUTTING_DOWN:
+		return 1001;
+	case REASON_PACKET_TOO_LARGE:
+		return 1009;
+	case REASON_NOT_AUTHORIZED:
+	case REASON_BAD_USER_NAME_OR_PASSWORD:
+	case REASON_QUOTA_EXCEEDED:
+	case REASON_ADMINISTRATIVE_ACTION:
+		return 1008;
+	case REASON_UNSPECIFIED:
+		return 1011;
+	default:
+		return 1000;
+	}
+}
+
 void conn_close_with(struct conn *c, enum close_reason why, struct fault fault,
                      struct slice server_reference)
 {
@@ -118,6 +138,7 @@ void conn_close_with(struct conn *c, enum close_reason why, struct fault fault,
 		fault = fault_of(rows[why].code, rows[why].text);
 	if (rows[why].packet == LAST_PACKET_DISCONNECT)
 		put_disconnect(c, fault, server_reference);
+	stream_set_close_code(c->link.stream, websocket_code(fault.reason));
 	if (line == LOG_LINE_ALWAYS || (line == LOG_LINE_SESSION && c->link.session != NULL))
 		log_close(c, fault, rows[why].packet == LAST_PACKET_GONE);
 	count((_Atomic uint64_t *)(void *)((char *)&c->link.worker->counters + rows[why].counter));
@@ -151,26 +172,6 @@ void conn_resume(struct conn *c, enum pause_reason why)
 	c->ops->go_on(c);
 	if (c->link.pauses == 0 && c->state != CONN_CLOSING)
 		stream_resume(c->link.stream);
-}
-
-void conn_enter_half_open(struct conn *c, enum half_open_stage stage)
-{
-	REQUIRE_OWNER(&c->link);
-	REQUIRE(!c->unauthenticated);
-	atomic_fetch_add(&c->link.worker->shared->unauthenticated, 1);
-	c->unauthenticated = true;
-	half_open_add(&c->link.worker->clients->half_open, &c->half_open,
-	              stream_peer_key(c->link.stream), stage);
-}
-
-void conn_leave_half_open(struct conn *c)
-{
-	REQUIRE_OWNER(&c->link);
-	if (!c->unauthenticated)
-		return;
-	atomic_fetch_sub(&c->link.worker->shared->unauthenticated, 1);
-	c->unauthenticated = false;
-	half_open_remove(&c->link.worker->clients->half_open, &c->half_open);
 }
 
 void conn_arrive(struct conn *c)

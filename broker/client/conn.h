@@ -69,7 +69,6 @@ struct conn {
 	struct identity *identity;        /* until the session has it */
 	struct rate_limiter rate_limiter; /* of its PUBLISH packets */
 	uint64_t arrival;                 /* order of CONNECTs at this worker */
-	uint64_t accepted_ms;             /* when the listener accepted it */
 	uint64_t deadline_ms;             /* for CONNECT */
 	uint64_t since_ms;                /* when it was accepted */
 	uint64_t packet_ms;           /* since when the packet at the head of `in` is under way */
@@ -82,7 +81,6 @@ struct conn {
 	enum conn_state state;
 	bool yielded, yielded_first;
 	bool counted;            /* in shared.connections */
-	bool unauthenticated;    /* in shared.unauthenticated */
 	bool address_counted;    /* among those of its address */
 	bool user_counted;       /* among those of its user */
 	bool assigned_client_id; /* the broker chose it */
@@ -151,9 +149,5 @@ void conn_fail(struct conn *c, struct fault fault);
 
 /* Go on with packets that were read but not handled while it was paused. */
 void conn_continue(struct conn *c);
-
-/* Its place among those that have no CONNACK. */
-void conn_enter_half_open(struct conn *c, enum half_open_stage stage);
-void conn_leave_half_open(struct conn *c);
 
 #endif

@@ -7,75 +7,14 @@
 #include "client/client_list.h"
 #include "client/conn_memory.h"
 #include "client/conn_teardown.h"
-#include "client/connection_limits.h"
+#include "client/half_open_places.h"
 #include "client/keep_alive.h"
 #include "client/packet_dispatch.h"
 #include "client/waiting_connect.h"
 #include "client/yield.h"
-#include "net/listener.h"
 #include "session/link_output.h"
 #include "session/trace.h"
 #include "worker/shared.h"
-
-#define CROWD_FRESH_MS 500
-#define CROWD_HOLD_MS  10
-
-/* Is it so new that it cannot have come further? */
-static bool is_fresh(const struct worker *w, const struct conn *c)
-{
-	uint64_t since_ms = c->accepted_ms;
-
-	if (since_ms < w->executor.resumed_ms)
-		since_ms = w->executor.resumed_ms;
-	return w->executor.now_ms - since_ms <= CROWD_FRESH_MS;
-}
-
-/* Each worker has its part of limits.unauthenticated. False: there is no place for one more
- * connection of this address at this stage. */
-static bool make_place(struct worker *w, struct stream *stream, enum half_open_stage stage)
-{
-	const struct conf_listener *l =
-	    config_snapshot_listener(w->snapshot, stream_listener(stream));
-	unsigned workers = w->shared->worker_count;
-	uint32_t max =
-	    l == NULL ? UINT32_MAX : l->limits.unauthenticated; /* it will be closed soon */
-	struct half_open_place *place;
-	struct conn *victim;
-
-	if (w->clients->half_open.count < (max < workers ? 1 : max / workers))
-		return true;
-	place = half_open_victim(&w->clients->half_open, stream_peer_key(stream), stage);
-	victim = place == NULL ? NULL : container_of(place, struct conn, half_open);
-	/* All places are taken evenly, and the connection that would be displaced is new: many
-	 * clients connect at once, and none holds places. They wait in the kernel for free places
-	 * instead of displacing each other. */
-	if ((victim == NULL || is_fresh(w, victim)) &&
-	    /* mutant: half_open_crowd_waits */
-	    half_open_is_even(&w->clients->half_open, stream_peer_key(stream)))
-		listener_hold(w->clients->listeners[stream_listener(stream)], CROWD_HOLD_MS);
-	if (victim == NULL)
-		return false;
-	conn_close(victim, CLOSE_DISPLACED);
-	return true;
-}
-
-static enum half_open_stage first_stage(const struct stream *stream)
-{
-	return stream_is_established(stream) ? HALF_OPEN_HANDSHAKE : HALF_OPEN_ACCEPTED;
-}
-
-static bool is_admitted(struct worker *w, struct stream *stream, const struct conf_listener *l)
-{
-	bool counted = stream_has_address(stream);
-
-	if (w->stopping || (counted && !connection_limits_take_address(w, stream, l)))
-		return false;
-	if (make_place(w, stream, first_stage(stream)))
-		return true;
-	if (counted)
-		connection_limits_give_address(w, stream);
-	return false;
-}
 
 static void trace_accepted(const struct conn *c)
 {
@@ -126,17 +65,17 @@ static const struct conn_ops ops = {
     .peek_connect = waiting_connect_peek,
 };
 
-void conn_accept(struct worker *w, struct stream *stream)
+static void displace(struct half_open_place *place)
+{
+	conn_close(container_of(place, struct conn, half_open), CLOSE_DISPLACED);
+}
+
+/* It has a place, and is counted by its address. */
+static void begin_conn(struct worker *w, struct stream *stream, uint64_t accepted_ms)
 {
 	const struct conf_listener *l = worker_listener(w, stream_listener(stream));
-	struct conn *c;
+	struct conn *c = xnew(c);
 
-	REQUIRE_EXECUTOR(&w->executor);
-	if (!is_admitted(w, stream, l)) {
-		stream_discard(stream);
-		return;
-	}
-	c = xnew(c);
 	c->heavy_until_ms = HEAVY_NEW;
 	c->address_counted = stream_has_address(stream);
 	c->ops = &ops;
@@ -147,17 +86,32 @@ void conn_accept(struct worker *w, struct stream *stream)
 	c->link.max_packet_bytes = UINT32_MAX;
 	c->timer.fire = keep_alive_on_timer;
 	conn_memory_begin(c);
-	conn_enter_half_open(c, first_stage(stream));
-	count(&w->counters.connections_total);
+	c->half_open.displace = displace;
+	c->half_open.accepted_ms = accepted_ms;
+	half_open_places_enter(w, &c->half_open, stream, half_open_places_stage(stream));
 	DL_APPEND(w->clients->conns, c);
-	c->accepted_ms = w->executor.now_ms;
-	c->deadline_ms =
-	    (stream_accepted_ms(stream) > 0 ? stream_accepted_ms(stream) : c->accepted_ms) +
-	    l->limits.connect_timeout_ms;
+	c->deadline_ms = accepted_ms + l->limits.connect_timeout_ms;
 	timer_arm(&w->executor.timers, &c->timer, c->deadline_ms);
 	if (trace_is_on())
 		trace_accepted(c);
 	stream_attach(stream, w->loop, &events, c);
+}
+
+void conn_accept(struct worker *w, struct stream *stream)
+{
+	REQUIRE_EXECUTOR(&w->executor);
+	if (!half_open_places_admit(w, stream)) {
+		stream_discard(stream);
+		return;
+	}
+	count(&w->counters.connections_total);
+	begin_conn(w, stream, half_open_places_since(w, stream));
+}
+
+void conn_accept_upgraded(struct worker *w, struct stream *stream, uint64_t accepted_ms)
+{
+	REQUIRE_EXECUTOR(&w->executor);
+	begin_conn(w, stream, accepted_ms);
 }
 
 static void on_arrival(struct task *task, void *executor_arg)
@@ -168,9 +122,9 @@ static void on_arrival(struct task *task, void *executor_arg)
 
 	REQUIRE(c->link.worker == w);
 	conn_memory_resume(c);
-	has_space = make_place(w, c->link.stream, HALF_OPEN_CONNECT);
+	has_space = half_open_places_make(w, c->link.stream, HALF_OPEN_CONNECT);
 	DL_APPEND(w->clients->conns, c);
-	conn_enter_half_open(c, HALF_OPEN_CONNECT);
+	half_open_places_enter(w, &c->half_open, c->link.stream, HALF_OPEN_CONNECT);
 	timer_arm(&w->executor.timers, &c->timer, c->deadline_ms);
 	stream_attach(c->link.stream, w->loop, &events, c);
 	if (w->stopping)
@@ -194,7 +148,7 @@ void conn_accept_at_owner(struct conn *c)
 	REQUIRE(!c->link.dirty && c->link.session == NULL && c->link.pending_acks == NULL);
 	executor_timer_disarm(&w->executor, &c->timer);
 	admission_forget(c);
-	conn_leave_half_open(c);
+	half_open_places_leave(w, &c->half_open);
 	DL_DELETE(w->clients->conns, c);
 	link_output_drop(&c->link);
 	conn_memory_suspend(c);

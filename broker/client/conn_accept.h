@@ -6,6 +6,10 @@
 
 /* A new connection of a listener of this worker. Takes the stream (detached). */
 void conn_accept(struct worker *w, struct stream *stream);
+/* One that was accepted before for another protocol (http/http_conn.c), and is MQTT from now on:
+ * its address is counted, and it had a place (half_open_places.h) until now. Takes the stream
+ * (detached). Time since `accepted_ms` counts against limits.connect_timeout. */
+void conn_accept_upgraded(struct worker *w, struct stream *stream, uint64_t accepted_ms);
 /* At the end of the turn in which conn_move was called: send it to its owner. */
 void conn_accept_at_owner(struct conn *c);
 

@@ -10,6 +10,7 @@
 #include "client/connection_limits.h"
 #include "client/deferred_close.h"
 #include "client/deferred_publish.h"
+#include "client/half_open_places.h"
 #include "client/input_drain.h"
 #include "client/yield.h"
 #include "routing/publish_match.h"
@@ -42,7 +43,7 @@ void conn_teardown_close(struct conn *c, bool stream_gone)
 	yield_forget(c);
 	input_drain_forget(c);
 	connection_limits_give_user(c);
-	conn_leave_half_open(c);
+	half_open_places_leave(c->link.worker, &c->half_open);
 	if (c->counted) {
 		atomic_fetch_sub(&shared->connections, 1);
 		atomic_fetch_sub(&shared->listener_connections[stream_listener(c->link.stream)], 1);
@@ -68,7 +69,7 @@ static void free_conn(struct conn *c)
 	struct worker *w = c->link.worker;
 
 	REQUIRE(c->state == CONN_CLOSING && c->link.session == NULL && !c->counted &&
-	        !c->user_counted && !c->unauthenticated && !c->yielded);
+	        !c->user_counted && c->half_open.address == NULL && !c->yielded);
 	admission_forget(c);
 	DL_DELETE(w->clients->conns, c);
 	if (c->link.dirty)
@@ -88,8 +89,7 @@ static void free_conn(struct conn *c)
 	topic_alias_fini(&c->link.aliases_out);
 	identity_unref(&c->identity);
 	free(c);
-	if (w->stopping && w->clients->conns == NULL && w->clients->on_empty != NULL)
-		w->clients->on_empty(w->clients->on_empty_arg);
+	client_list_check_empty(w);
 }
 
 void conn_teardown_on_closed(void *arg, enum stream_end end)
@@ -97,10 +97,14 @@ void conn_teardown_on_closed(void *arg, enum stream_end end)
 	static const enum close_reason reasons[] = {[STREAM_END_PEER] = CLOSE_PEER,
 	                                            [STREAM_END_RESET] = CLOSE_RESET,
 	                                            [STREAM_END_TLS] = CLOSE_TLS,
-	                                            [STREAM_END_LOCAL] = CLOSE_LOCAL};
+	                                            [STREAM_END_LOCAL] = CLOSE_LOCAL,
+	                                            [STREAM_END_WEBSOCKET] = CLOSE_WEBSOCKET};
 	struct conn *c = arg;
+	struct fault fault = FAULT_NONE;
 
 	REQUIRE_OWNER(&c->link);
-	conn_close(c, reasons[end]);
+	if (end == STREAM_END_WEBSOCKET)
+		fault = fault_of(REASON_PROTOCOL_ERROR, stream_end_cause(c->link.stream));
+	conn_close_with(c, reasons[end], fault, SLICE_EMPTY);
 	free_conn(c);
 }

@@ -12,6 +12,7 @@
 #include "client/connect_session.h"
 #include "client/connect_will.h"
 #include "client/connection_limits.h"
+#include "client/half_open_places.h"
 #include "client/keep_alive.h"
 #include "proto/packet_connack.h"
 #include "proto/packet_connect.h"
@@ -108,7 +109,7 @@ static void go_live(struct conn *c)
 	c->state = CONN_ACCEPTED;
 	c->link.accepted = true;
 	c->counted = true;
-	conn_leave_half_open(c);
+	half_open_places_leave(c->link.worker, &c->half_open);
 	shared_count_connection(w->shared);
 	count(&w->counters.clients_accepted);
 	atomic_fetch_add(&w->shared->listener_connections[stream_listener(c->link.stream)], 1);

@@ -24,6 +24,10 @@ struct half_open_bucket;
 
 /* One connection; a member of it. */
 struct half_open_place {
+	/* The owner's: end it, another one needs its place. */
+	void (*displace)(struct half_open_place *p);
+	/* When its listener accepted it. */
+	uint64_t accepted_ms;
 	struct half_open_address *address; /* NULL: it is in no table */
 	struct half_open_place *prev, *next;
 	enum half_open_stage stage;

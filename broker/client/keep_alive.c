@@ -153,7 +153,8 @@ void keep_alive_on_timer(struct timer *timer, void *executor_arg)
 	struct worker *w = executor_arg;
 
 	REQUIRE_OWNER(&c->link);
-	if (c->state != CONN_ACCEPTED && executor_postpones(&w->executor, timer, c->accepted_ms))
+	if (c->state != CONN_ACCEPTED &&
+	    executor_postpones(&w->executor, timer, c->half_open.accepted_ms))
 		return;
 	if (deferred_close_is_late(c))
 		return;

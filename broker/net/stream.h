@@ -20,10 +20,11 @@ struct stream;
 struct tls_context;
 
 enum stream_end {
-	STREAM_END_PEER,  /* orderly: FIN, close_notify */
-	STREAM_END_RESET, /* reset, broken pipe, timeout of the kernel */
-	STREAM_END_TLS,   /* handshake or record failure; logged where it was decided */
-	STREAM_END_LOCAL, /* stream_close or stream_abort */
+	STREAM_END_PEER,      /* orderly: FIN, close_notify */
+	STREAM_END_RESET,     /* reset, broken pipe, timeout of the kernel */
+	STREAM_END_TLS,       /* handshake or record failure; logged where it was decided */
+	STREAM_END_LOCAL,     /* stream_close or stream_abort */
+	STREAM_END_WEBSOCKET, /* the peer broke its rules: stream_end_cause */
 };
 
 /* How far a handshake has come. */
@@ -35,8 +36,9 @@ enum stream_stage {
 /* None of these is called from inside a stream_* function; each may call any stream_* function,
  * except where it says otherwise. */
 struct stream_events {
-	/* Bytes arrived; borrowed for the call. Not called while paused, detached, or after close.
-	 * The first call means that the handshake is done. */
+	/* Bytes arrived; borrowed for the call, and a stream above may change them. Not called
+	 * while paused, detached, or after close. The first call means that the handshake is done.
+	 */
 	void (*on_bytes)(void *arg, struct slice bytes);
 	/* For a stream above this one, in place of on_bytes: there are bytes, or the end of them;
 	 * stream_read takes as many as it wants, when it wants. Also called once when the transport
@@ -178,6 +180,10 @@ struct stream_facts {
 	uint32_t undelivered;
 	uint64_t heard_ms;
 	bool established;
+	/* What a WebSocket says at its end (RFC 6455 7.4.1); 0: that nothing was wrong. */
+	uint16_t close_code;
+	/* Of STREAM_END_WEBSOCKET, in plain words. */
+	const char *end_cause;
 	/* NULL: no TLS, or its handshake is not done. */
 	const struct stream_tls *tls;
 };
@@ -240,6 +246,17 @@ void stream_pass_closed(void *stream, enum stream_end end);
 static inline unsigned stream_listener(const struct stream *s)
 {
 	return s->facts->listener;
+}
+
+/* For a WebSocket: what its Close frame will say. */
+static inline void stream_set_close_code(struct stream *s, uint16_t code)
+{
+	s->facts->close_code = code;
+}
+
+static inline const char *stream_end_cause(const struct stream *s)
+{
+	return s->facts->end_cause;
 }
 
 /* The owner got a whole packet out of what it was given: what is counted against a peer that only

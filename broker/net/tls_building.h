@@ -14,6 +14,7 @@ struct tls_building {
 	const struct conf_tls *conf;
 	const char *conf_path;
 	unsigned listener_id;
+	enum conf_protocol protocol;
 	/* Certificates are copied from there; NULL: read from their files. */
 	const struct tls_context *certificates_of;
 	struct errors *errors;

@@ -132,6 +132,7 @@ static struct tls_context *build_context(struct tls_building *b, struct tls_tick
 	mutex_init(&ctx->lock, LOCK_TLS_CONTEXT);
 	ctx->client_certificates = b->conf->client_certificates;
 	ctx->min_version = b->conf->min_version;
+	ctx->protocol = b->protocol;
 	ctx->tickets = tls_tickets_ref(tickets);
 	tls_client_ca_load(b);
 	load_certificates(b);
@@ -151,11 +152,14 @@ static struct tls_context *build_context(struct tls_building *b, struct tls_tick
 }
 
 struct tls_context *tls_context_new(const struct conf_tls *conf, const char *conf_path,
-                                    unsigned listener_id, struct tls_tickets *tickets,
-                                    struct errors *errors)
+                                    unsigned listener_id, enum conf_protocol protocol,
+                                    struct tls_tickets *tickets, struct errors *errors)
 {
-	struct tls_building b = {
-	    .conf = conf, .conf_path = conf_path, .listener_id = listener_id, .errors = errors};
+	struct tls_building b = {.conf = conf,
+	                         .conf_path = conf_path,
+	                         .listener_id = listener_id,
+	                         .protocol = protocol,
+	                         .errors = errors};
 
 	return build_context(&b, tickets);
 }
@@ -167,6 +171,7 @@ struct tls_context *tls_context_renew_clients(const struct tls_context *now,
 	struct tls_building b = {.conf = conf,
 	                         .conf_path = conf_path,
 	                         .listener_id = listener_id,
+	                         .protocol = now->protocol,
 	                         .certificates_of = now,
 	                         .errors = errors};
 

@@ -13,10 +13,10 @@ struct tls_tickets;
 /* Build the context of a listener: certificates (several types and names: RSA and ECDSA side by
  * side, SNI), keys checked for their mode, match and strength, dates (warnings), client CA and CRL.
  * NULL when there are errors (each with file, cause, remedy). `listener_id` goes into the session
- * id context. */
+ * id context, `protocol` says what clients may ask for by ALPN. */
 struct tls_context *tls_context_new(const struct conf_tls *conf, const char *conf_path,
-                                    unsigned listener_id, struct tls_tickets *tickets,
-                                    struct errors *errors);
+                                    unsigned listener_id, enum conf_protocol protocol,
+                                    struct tls_tickets *tickets, struct errors *errors);
 /* The same with client_ca and client_crl read again and our own certificates as they are in memory:
  * a revocation never waits for anything else. NULL when there are errors. */
 struct tls_context *tls_context_renew_clients(const struct tls_context *now,

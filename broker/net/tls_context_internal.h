@@ -28,8 +28,9 @@ struct tls_context {
 	size_t group_count;
 	X509_STORE *client_store; /* NULL: no client certificates */
 	enum conf_client_certificates client_certificates;
-	unsigned min_version; /* 12, 13 */
-	uint8_t trust[32];    /* digest of what clients are verified by: CAs and CRL */
+	unsigned min_version;        /* 12, 13 */
+	enum conf_protocol protocol; /* of the listener */
+	uint8_t trust[32];           /* digest of what clients are verified by: CAs and CRL */
 	/* The revocation list that ends first, and when warnings begin; path NULL: there is none.
 	 */
 	char *crl_path;

@@ -35,7 +35,8 @@ static bool start_handshake(struct tls_stream *t)
 	if (t->ctx == NULL || !tls_log_is_tls(t->io.in)) {
 		if (t->ctx != NULL)
 			tls_log_plaintext(&t->stream.facts->peer, t->ctx,
-			                  tls_log_plaintext_cause(t->io.in), tls_stream_now_ms(t));
+			                  tls_log_plaintext_cause(t->ctx, t->io.in),
+			                  tls_stream_now_ms(t));
 		t->io.in = SLICE_EMPTY;
 		tls_records_close(t, STREAM_END_TLS, 0);
 		return false;

@@ -88,6 +88,9 @@ struct tls_loop *tls_io_loop(struct loop *loop)
 
 void tls_io_attach(const struct tls_loop *shared, SSL *ssl)
 {
+	/* It was here before: OpenSSL would not take the reference. */
+	if (SSL_get_rbio(ssl) == shared->bio)
+		return;
 	REQUIRE(BIO_up_ref(shared->bio) == 1);
 	SSL_set_bio(ssl, shared->bio, shared->bio);
 }

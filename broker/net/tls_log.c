@@ -25,6 +25,14 @@ struct words {
 	const char *text;
 };
 
+#define NO_PROTOCOL                                                                                \
+	"the client asks for another protocol than mqtt (ALPN); it may be meant for another "      \
+	"server"
+#define NO_HTTP                                                                                    \
+	"the client asks for another protocol than http/1.1 (ALPN), which this listener speaks "   \
+	"(protocol: https); an MQTT client needs wss:// in place of mqtts:// here, or the port "   \
+	"of a listener with protocol: mqtt"
+
 #define NO_GROUP "no key-exchange group in common: one of X25519, P-256, P-384 is needed"
 
 static const struct words by_reason[] = {
@@ -46,8 +54,7 @@ static const struct words by_reason[] = {
     {SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS,
      "no signature algorithm in common: the client supports none for the broker's certificates "
      "(SHA-1 and MD5 are not used)"},
-    {SSL_R_NO_APPLICATION_PROTOCOL,
-     "the client asks for another protocol than mqtt (ALPN); it may be meant for another server"},
+    {SSL_R_NO_APPLICATION_PROTOCOL, NO_PROTOCOL},
     {SSL_R_CALLBACK_FAILED, "the client names more than 128 key-exchange groups"},
     {SSL_R_MISSING_SUPPORTED_GROUPS_EXTENSION, "the client names no key-exchange groups"},
     {SSL_R_MISSING_SIGALGS_EXTENSION, "the client names no signature algorithms"},
@@ -168,6 +175,14 @@ static const char *verify_words(SSL *ssl)
 	                           : X509_verify_cert_error_string(result);
 }
 
+static bool is_https(const SSL *ssl)
+{
+	const struct tls_context *ctx =
+	    ssl == NULL ? NULL : SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+
+	return ctx != NULL && ctx->protocol == CONF_PROTOCOL_HTTPS;
+}
+
 /* Alerts of clients that do not find the name they connect to: each library has its own. */
 static bool may_mean_name(int reason)
 {
@@ -204,6 +219,8 @@ struct tls_failure tls_log_explain(SSL *ssl)
 	if (ERR_GET_LIB(failure.error) == ERR_LIB_SSL && reason == SSL_R_NO_SHARED_CIPHER &&
 	    ssl != NULL && SSL_get1_groups(ssl, NULL) > 0 && SSL_get_shared_group(ssl, -1) == 0)
 		failure.cause = NO_GROUP;
+	if (failure.cause != NULL && strcmp(failure.cause, NO_PROTOCOL) == 0 && is_https(ssl))
+		failure.cause = NO_HTTP;
 	failure.by_client = ERR_GET_LIB(failure.error) == ERR_LIB_SSL && may_mean_name(reason);
 	if (failure.cause == NULL)
 		failure.cause =
@@ -227,27 +244,40 @@ bool tls_log_is_tls(struct slice first_bytes)
 	"a proxy sent a PROXY header, which is not expected here: set proxy_protocol: required "   \
 	"and trusted for this listener, or let the proxy send none"
 
-const char *tls_log_plaintext_cause(struct slice first_bytes)
+#define HTTP                                                                                       \
+	{                                                                                          \
+		"the client sent HTTP; this port is for MQTT over TLS",                            \
+		    "the client sent HTTP or WebSocket without TLS: use https:// or wss:// in "    \
+		    "the client"                                                                   \
+	}
+#define BOTH(text)                                                                                 \
+	{                                                                                          \
+		text, text                                                                         \
+	}
+
+const char *tls_log_plaintext_cause(const struct tls_context *ctx, struct slice first_bytes)
 {
 	static const struct {
 		struct slice start;
-		const char *cause;
+		const char *causes[2]; /* for MQTT, for HTTPS */
 	} rows[] = {
 	    {SLICE_INIT("\x10"),
-	     "the client sent an MQTT CONNECT without TLS: enable TLS in the client"},
-	    {SLICE_INIT("GET "), "the client sent HTTP; this port is for MQTT over TLS"},
-	    {SLICE_INIT("POST"), "the client sent HTTP; this port is for MQTT over TLS"},
-	    {SLICE_INIT("HEAD"), "the client sent HTTP; this port is for MQTT over TLS"},
-	    {SLICE_INIT("OPTI"), "the client sent HTTP; this port is for MQTT over TLS"},
-	    {SLICE_INIT("CONN"), "the client sent HTTP; this port is for MQTT over TLS"},
-	    {SLICE_INIT("PROXY "), UNEXPECTED_PROXY},
-	    {SLICE_INIT("\r\n\r\n\x00\r\nQUIT\n"), UNEXPECTED_PROXY},
-	    {SLICE_INIT("SSH-"), "the client sent SSH"},
+	     {"the client sent an MQTT CONNECT without TLS: enable TLS in the client",
+	      "the client sent an MQTT CONNECT without TLS, and this listener has protocol: https: "
+	      "use wss:// in the client, or mqtts:// and the port of a listener for MQTT"}},
+	    {SLICE_INIT("GET "), HTTP},
+	    {SLICE_INIT("POST"), HTTP},
+	    {SLICE_INIT("HEAD"), HTTP},
+	    {SLICE_INIT("OPTI"), HTTP},
+	    {SLICE_INIT("CONN"), HTTP},
+	    {SLICE_INIT("PROXY "), BOTH(UNEXPECTED_PROXY)},
+	    {SLICE_INIT("\r\n\r\n\x00\r\nQUIT\n"), BOTH(UNEXPECTED_PROXY)},
+	    {SLICE_INIT("SSH-"), BOTH("the client sent SSH")},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		if (slice_starts_with(first_bytes, rows[i].start))
-			return rows[i].cause;
+			return rows[i].causes[ctx->protocol == CONF_PROTOCOL_HTTPS];
 	}
 	return "the first bytes of the client are not TLS: enable TLS in the client";
 }

@@ -23,7 +23,7 @@ struct tls_failure {
 struct tls_failure tls_log_explain(SSL *ssl);
 bool tls_log_is_tls(struct slice first_bytes);
 /* Plain words for a connection whose first bytes are not a TLS record. */
-const char *tls_log_plaintext_cause(struct slice first_bytes);
+const char *tls_log_plaintext_cause(const struct tls_context *ctx, struct slice first_bytes);
 
 /* Append that the certificate is not for the name that the client asked for, and what to do;
  * nothing where it is, or where the client named none. */

@@ -47,19 +47,25 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg)
 	return SSL_CLIENT_HELLO_SUCCESS;
 }
 
-/* A client that asks for mqtt gets it. One that asks for something else only was led to the wrong
- * server (ALPACA) and is refused. One without ALPN is accepted: most devices have none. */
+static const struct slice alpn_names[] = {
+    [CONF_PROTOCOL_MQTT] = SLICE_INIT("mqtt"),
+    [CONF_PROTOCOL_HTTPS] = SLICE_INIT("http/1.1"),
+};
+
+/* A client that asks for the listener's protocol gets it. One that asks for something else only was
+ * led to the wrong server (ALPACA) and is refused. One without ALPN is accepted: most devices have
+ * none, and most programs that speak WebSocket. */
 static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
                    const unsigned char *offered, unsigned offered_len, void *arg)
 {
+	const struct tls_context *ctx = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
 	struct reader r = reader_of(slice_of(offered, offered_len));
 
-	(void)ssl;
 	(void)arg;
 	while (reader_left(&r) > 0) {
 		struct slice name = read_bytes(&r, read_u8(&r));
 
-		if (!r.bad && slice_equal(name, SLICE("mqtt"))) {
+		if (!r.bad && slice_equal(name, alpn_names[ctx->protocol])) {
 			*out = name.data;
 			*out_len = (unsigned char)name.len;
 			return SSL_TLSEXT_ERR_OK;

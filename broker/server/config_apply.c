@@ -12,6 +12,8 @@
 #include "client/client_list.h"
 #include "client/conn_accept.h"
 #include "durability/store_quota.h"
+#include "http/http_conn.h"
+#include "http/http_server.h"
 #include "net/listener.h"
 
 struct config_application_step {
@@ -62,7 +64,13 @@ void config_sockets_close(struct config_sockets *s)
 
 static void on_accept(void *arg, struct stream *stream)
 {
-	conn_accept(arg, stream);
+	struct worker *w = arg;
+	const struct conf_listener *l = worker_listener(w, stream_listener(stream));
+
+	if (l->protocol == CONF_PROTOCOL_HTTPS)
+		http_conn_accept(w, stream);
+	else
+		conn_accept(w, stream);
 }
 
 static void apply_listener(struct worker *w, unsigned slot, int fd)
@@ -113,6 +121,7 @@ static void on_apply(struct task *task, void *executor_arg)
 	for (unsigned slot = 0; slot < w->snapshot->slot_count; slot++)
 		apply_listener(w, slot, step->fds == NULL ? -1 : step->fds[slot]);
 	config_snapshot_unref(&before);
+	http_server_reload(w);
 	admission_start(w, on_checked, step);
 }
 

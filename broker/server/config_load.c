@@ -35,7 +35,8 @@ static struct tls_context **load_tls(const struct conf *conf, struct tls_tickets
 		const struct conf_listener *l = &conf->listeners[i];
 
 		if (l->has_tls)
-			tls[i] = tls_context_new(&l->tls, conf->path, (unsigned)i, tickets, errors);
+			tls[i] = tls_context_new(&l->tls, conf->path, (unsigned)i, l->protocol,
+			                         tickets, errors);
 	}
 	return tls;
 }

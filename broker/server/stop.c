@@ -8,6 +8,7 @@
 #include "client/client_list.h"
 #include "client/conn.h"
 #include "durability/record_batch.h"
+#include "http/http_server.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "routing/dispatch.h"
@@ -61,6 +62,7 @@ static void stage_stop_reading(struct stop_step *step)
 			listener_close(w->clients->listeners[i]);
 		w->clients->listeners[i] = NULL;
 	}
+	http_server_stop_reading(w);
 	DL_FOREACH_SAFE (w->clients->conns, c, next) {
 		if (c->state == CONN_ACCEPTED)
 			client_link_pause(&c->link, PAUSE_STOP);
@@ -104,8 +106,8 @@ static void stage_close(struct stop_step *step)
 	DL_FOREACH_SAFE (w->clients->conns, c, next) {
 		conn_close(c, CLOSE_STOPPING);
 	}
-	if (w->clients->conns == NULL && w->clients->on_empty != NULL)
-		on_empty(step);
+	http_server_close(w);
+	client_list_check_empty(w);
 }
 
 static stage_fn *stage_of(unsigned stage)

@@ -16,12 +16,14 @@
 #include "client/yield.h"
 #include "durability/record_batch.h"
 #include "durability/store_quota.h"
+#include "http/http_server.h"
 #include "routing/batch.h"
 #include "routing/delivery_queue.h"
 #include "routing/dispatch.h"
 #include "routing/local_delivery.h"
 #include "routing/router.h"
 #include "routing/will_publish.h"
+#include "server/http_routes.h"
 #include "session/link_output.h"
 #include "session/memory_wait.h"
 #include "session/pending_ack.h"
@@ -87,6 +89,8 @@ static bool worker_turn_end(void *arg)
 		dispatch_turn(w);
 		more = true;
 	}
+	if (http_server_has_work(w->http))
+		more |= http_server_turn(w);
 	return more || w->output->review != NULL || yield_is_pending(w);
 }
 
@@ -174,6 +178,7 @@ static void worker_free(struct worker *w)
 	if (w == NULL)
 		return;
 	executor_enter(&w->executor);
+	http_server_fini(w);
 	client_list_fini(w);
 	delivery_queue_fini(w);
 	session_turn_fini(w);
@@ -207,6 +212,7 @@ struct shared *workers_new(struct config_snapshot *snapshot, unsigned workers,
 		router_init(w, on_open);
 		delivery_queue_init(w);
 		client_list_init(w);
+		http_server_init(w, http_routes, http_route_count);
 		executor_leave();
 		shared->workers[i] = w;
 		executors[i] = &shared->workers[i]->executor;

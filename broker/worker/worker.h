@@ -15,6 +15,7 @@
 #include "worker/quota_rule.h"
 
 struct client_list;
+struct http_server;
 struct loop;
 struct record_batch;
 struct router;
@@ -57,6 +58,7 @@ struct worker {
 	struct worker_output *output;   /* session/client_link.h */
 	struct router *router;          /* routing/router.h */
 	struct client_list *clients;    /* client/client_list.h */
+	struct http_server *http;       /* http/http_server.h */
 	const struct session_upcalls *upcalls;
 	uint64_t turn;       /* number of the present one */
 	uint64_t work;       /* done so far, in steps of a fraction of a microsecond */

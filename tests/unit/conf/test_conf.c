@@ -96,8 +96,9 @@ static void wrong_bind_address_has_a_remedy(void **state)
 	}
 }
 
-#define CERTS "certificates: [{certificate: c, key: k}]"
-#define TCP   "listeners: [{bind: \"[::]:8883\"}]\n"
+#define HTTPS(more) "listeners: [{bind: \"[::]:8884\", protocol: https" more "}]\n"
+#define CERTS       "certificates: [{certificate: c, key: k}]"
+#define TCP         "listeners: [{bind: \"[::]:8883\"}]\n"
 
 static const struct {
 	const char *name, *text, *want;
@@ -174,7 +175,37 @@ static const struct {
      "f:2:62: error: min_version must be 1.2 or 1.3, not '1.1'; versions older than TLS 1.2 are "
      "insecure and cannot be enabled; write '1.2'\n"},
     {"websocket", "listeners: [{bind: \"[::]:8884\", protocol: websocket}]\ntls: {" CERTS "}\n",
-     "f:1:43: error: protocol must be mqtt, not 'websocket'; websocket is not supported yet\n"},
+     "f:1:43: error: protocol must be mqtt or https, not 'websocket'; MQTT over WebSocket is "
+     "protocol: https with serve: [websocket]\n"},
+    {"https without serve", HTTPS("") "tls: {" CERTS "}\n",
+     "f:1:13: error: a listener with protocol: https serves what serve lists, and that is missing: "
+     "add, for example, serve: [websocket]\n"},
+    {"serve what nobody knows", HTTPS(", serve: [websocket, files]") "tls: {" CERTS "}\n",
+     "f:1:69: error: serve must be a list like [websocket], of websocket, metrics, health, "
+     "dashboard or publish, not 'files'\n"},
+    {"serve nothing", HTTPS(", serve: []") "tls: {" CERTS "}\n",
+     "f:1:57: error: serve must be a list like [websocket], of websocket, metrics, health, "
+     "dashboard or publish, not an empty list\n"},
+    {"https on a Unix socket", "listeners: [{bind: unix:/x, protocol: https, serve: websocket}]\n",
+     "f:1:39: error: protocol: https needs TLS, and a unix socket has none: use an address with a "
+     "port\n"},
+    {"keys of https elsewhere",
+     "listeners: [{bind: \"[::]:1\", serve: [health], hsts: 1d}]\ntls: {" CERTS "}\n",
+     "f:1:30: error: serve is for listeners with protocol: https only: add that, or remove it\n"
+     "f:1:47: error: hsts is for listeners with protocol: https only: add that, or remove it\n"},
+    {"metrics that nobody can read", HTTPS(", serve: metrics") "tls: {" CERTS "}\n",
+     "f:1:13: error: nobody could read the metrics: add metrics: {token_file: FILE}, or let client "
+     "certificates name users (client_certificates and certificate_user)\n"},
+    {"two services on one path",
+     HTTPS(", serve: [websocket, health], health: {path: /mqtt}") "tls: {" CERTS "}\n",
+     "f:1:93: error: two services have the path /mqtt: give each a path of its own\n"},
+    {"a path that is none",
+     HTTPS(", serve: websocket, websocket: {paths: [/mqtt, mqtt]}") "tls: {" CERTS "}\n",
+     "f:1:95: error: paths: 'mqtt': the path of a URL begins with a slash, like /mqtt\n"},
+    {"an origin that is none",
+     HTTPS(", serve: websocket, websocket: {origins: \"home.example\"}") "tls: {" CERTS "}\n",
+     "f:1:89: error: origins: 'home.example': an origin is same, any, or what a browser sends: a "
+     "scheme and a host like https://home.example, with the port if it is not the usual one\n"},
     {"TCP without certificates", TCP,
      "f:1:13: error: this TCP listener has no certificate, and without TLS there are unix sockets "
      "only: add "
@@ -384,7 +415,7 @@ static void all_errors_of_a_file_are_reported_at_once(void **state)
 	    "/etc/broker/broker.yaml:11:16: error: min_version must be 1.2 or 1.3, not '1.0'; "
 	    "versions older than TLS 1.2 are insecure and cannot be enabled; write '1.2'\n"
 	    "/etc/broker/broker.yaml:12:1: error: unknown key 'websockets'; it is of another "
-	    "broker: there is nothing to set: websocket is not supported yet\n"
+	    "broker: a listener with protocol: https and serve: [websocket]\n"
 	    "/etc/broker/broker.yaml:15:18: error: max_keepalive must be a duration from 0 to "
 	    "65535s (with its unit: s, m, h or d), not '60'; write '60s'\n"
 	    "/etc/broker/broker.yaml:16:12: error: max_qos must be a whole number from 0 to 2, not "

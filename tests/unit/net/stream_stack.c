@@ -14,11 +14,14 @@
 
 #include <cmocka.h>
 
+#include "base/array.h"
 #include "net/loop_internal.h"
 #include "net/socket_stream.h"
 #include "net/tls_source.h"
 #include "net/tls_stream.h"
 #include "support/masked_stream.h"
+#include "websocket/websocket_frame.h"
+#include "websocket/websocket_stream.h"
 
 #define TRIES_MAX   600000
 #define SLEEP_AFTER 200
@@ -33,10 +36,12 @@ static const struct {
     [STACK_TLS_SOCKET] = {"TLS over socket", false, true},
     [STACK_TLS_MEMORY] = {"TLS over memory", true, true},
     [STACK_MASKED_TLS] = {"masked over TLS over socket", false, true},
+    [STACK_WEBSOCKET] = {"WebSocket over TLS over socket", false, true},
 };
 
 /* The stack that tests each protocol of a listener; one without does not compile. */
-#define STACK_OF_MQTT STACK_TLS_SOCKET
+#define STACK_OF_MQTT  STACK_TLS_SOCKET
+#define STACK_OF_HTTPS STACK_WEBSOCKET
 enum {
 #define PROTOCOL(id, name, wrap) TESTED_##id = STACK_OF_##id,
 #include "conf/protocols.def"
@@ -155,6 +160,8 @@ static void take_from_ssl(struct stack *s)
 		buf_put(&s->raw, bytes, (size_t)n);
 }
 
+static void take_frames(struct stack *s);
+
 static void decrypt(struct stack *s, const uint8_t *bytes, size_t len)
 {
 	uint8_t plain[16384];
@@ -165,8 +172,71 @@ static void decrypt(struct stack *s, const uint8_t *bytes, size_t len)
 	if (!SSL_is_init_finished(s->ssl))
 		(void)SSL_do_handshake(s->ssl);
 	while (SSL_is_init_finished(s->ssl) && SSL_read_ex(s->ssl, plain, sizeof(plain), &n) == 1)
-		buf_put(&s->far_got, plain, n);
+		buf_put(s->kind == STACK_WEBSOCKET ? &s->far_frames : &s->far_got, plain, n);
+	if (s->kind == STACK_WEBSOCKET)
+		take_frames(s);
 	take_from_ssl(s);
+}
+
+/* --- WebSocket at the far end --- */
+
+static void put_masked_frame(struct buf *out, uint8_t first, struct slice payload)
+{
+	static const uint8_t mask[4] = {0x37, 0xfa, 0x21, 0x3d};
+	uint8_t head[WEBSOCKET_HEAD_MAX];
+	size_t len = websocket_put_head(head, WEBSOCKET_OP_BINARY, payload.len);
+
+	head[0] = first;
+	head[1] |= 0x80;
+	buf_put(out, head, len);
+	buf_put(out, mask, sizeof(mask));
+	for (size_t i = 0; i < payload.len; i++)
+		buf_put_u8(out, payload.data[i] ^ mask[i % 4]);
+}
+
+/* Whole messages and fragmented ones, short and long frames. */
+static void put_frames(struct buf *out, struct slice bytes)
+{
+	static const size_t sizes[] = {1, 2, 3, 126, 5000, 7, 65536, 125, 127, 1};
+	bool in_message = false;
+
+	for (size_t i = 0; bytes.len > 0; i++) {
+		size_t n = sizes[i % ARRAY_LEN(sizes)] < bytes.len ? sizes[i % ARRAY_LEN(sizes)]
+		                                                   : bytes.len;
+		bool fin = i % 3 == 0 || n == bytes.len;
+
+		put_masked_frame(out, (uint8_t)((fin ? 0x80 : 0) | (in_message ? 0x0 : 0x2)),
+		                 slice_of(bytes.data, n));
+		in_message = !fin;
+		bytes = slice_skip(bytes, n);
+		if (i % 4 == 1)
+			put_masked_frame(out, 0x8a, SLICE("pong"));
+	}
+}
+
+/* A server's frames are whole, and not masked. */
+static void take_frames(struct stack *s)
+{
+	for (;;) {
+		struct reader r = reader_of(buf_slice(&s->far_frames));
+		uint8_t first = read_u8(&r), second = read_u8(&r);
+		uint64_t len = second == 126 ? read_u16(&r) : second == 127 ? read_u64(&r) : second;
+		struct slice payload = read_bytes(&r, (size_t)len);
+
+		if (r.bad)
+			return;
+		assert_true(first == 0x82 || first == 0x88 || first == 0x8a);
+		assert_int_equal(s->far_close_code, 0); /* nothing follows a Close */
+		if (first == 0x82)
+			buf_put_slice(&s->far_got, payload);
+		else if (first == 0x8a)
+			s->far_pongs++;
+		else
+			s->far_close_code =
+			    payload.len == 0 ? 1005
+					     : (unsigned)(payload.data[0] << 8 | payload.data[1]);
+		buf_consume(&s->far_frames, s->far_frames.len - reader_left(&r));
+	}
 }
 
 static void run_far_end(struct stack *s)
@@ -183,22 +253,40 @@ static void run_far_end(struct stack *s)
 	send_raw(s);
 }
 
+static void send_plain(struct stack *s, const struct buf *out)
+{
+	size_t n;
+
+	if (s->ssl == NULL) {
+		buf_put_slice(&s->raw, buf_slice(out));
+	} else {
+		assert_int_equal(SSL_write_ex(s->ssl, out->data, out->len, &n), 1);
+		take_from_ssl(s);
+	}
+	send_raw(s);
+}
+
 void stack_far_send(struct stack *s, struct slice bytes)
 {
 	struct buf out = {0};
-	size_t n;
 
-	buf_put_slice(&out, bytes);
+	if (s->kind == STACK_WEBSOCKET)
+		put_frames(&out, bytes);
+	else
+		buf_put_slice(&out, bytes);
 	if (s->kind == STACK_MASKED_TLS)
 		masked_stream_change(out.data, out.len);
-	if (s->ssl == NULL) {
-		buf_put_slice(&s->raw, buf_slice(&out));
-	} else {
-		assert_int_equal(SSL_write_ex(s->ssl, out.data, out.len, &n), 1);
-		take_from_ssl(s);
-	}
+	send_plain(s, &out);
 	buf_fini(&out);
-	send_raw(s);
+}
+
+void stack_far_frame(struct stack *s, uint8_t first, struct slice payload)
+{
+	struct buf out = {0};
+
+	put_masked_frame(&out, first, payload);
+	send_plain(s, &out);
+	buf_fini(&out);
 }
 
 void stack_far_stall(struct stack *s, bool stalled)
@@ -330,6 +418,8 @@ void stack_open(struct stack *s, enum stack_kind kind, const struct tls_server *
 		start_tls(s, server);
 	if (kind == STACK_MASKED_TLS)
 		s->stream = masked_stream_new(s->stream);
+	if (kind == STACK_WEBSOCKET)
+		s->stream = websocket_stream_new(s->stream);
 	assert_int_equal(stream_is_established(s->stream), !kinds[kind].has_tls);
 	stack_attach(s, 0);
 	stack_until(s, stream_is_established(s->stream) &&
@@ -357,5 +447,6 @@ void stack_close(struct stack *s)
 	}
 	buf_fini(&s->got);
 	buf_fini(&s->far_got);
+	buf_fini(&s->far_frames);
 	buf_fini(&s->raw);
 }

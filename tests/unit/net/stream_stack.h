@@ -18,6 +18,7 @@ enum stack_kind {
 	STACK_TLS_SOCKET,
 	STACK_TLS_MEMORY,
 	STACK_MASKED_TLS,
+	STACK_WEBSOCKET,
 	STACK_KINDS,
 };
 
@@ -42,6 +43,9 @@ struct stack {
 	/* The far end: plain bytes that it got, and whether it saw the end. */
 	struct buf far_got;
 	bool far_ended;
+	/* WebSocket: what came and is no whole frame yet, the code of a Close, and the pongs. */
+	struct buf far_frames;
+	unsigned far_close_code, far_pongs;
 	/* It reads nothing. */
 	bool far_stalled;
 	int fd;
@@ -78,8 +82,11 @@ void stack_leave(void);
 void stack_write(struct stack *s, struct slice bytes);
 void stack_attach(struct stack *s, unsigned loop);
 
-/* The far end. */
+/* The far end. A WebSocket client sends it in masked frames of many lengths, with pings between
+ * them. */
 void stack_far_send(struct stack *s, struct slice bytes);
+/* WebSocket: one frame as it is, its first byte given. */
+void stack_far_frame(struct stack *s, uint8_t first, struct slice payload);
 void stack_far_stall(struct stack *s, bool stalled);
 /* Orderly (close_notify, FIN), or a reset. */
 void stack_far_end(struct stack *s, enum stream_end end);

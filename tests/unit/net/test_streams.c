@@ -38,8 +38,8 @@ static bool has_got(const struct buf *got, const uint8_t *bytes, size_t len)
 
 static void facts(struct stack *s)
 {
-	bool is_network =
-	    s->kind == STACK_SOCKET || s->kind == STACK_TLS_SOCKET || s->kind == STACK_MASKED_TLS;
+	bool is_network = s->kind == STACK_SOCKET || s->kind == STACK_TLS_SOCKET ||
+	                  s->kind == STACK_MASKED_TLS || s->kind == STACK_WEBSOCKET;
 	char peer[STREAM_PEER_TEXT], key[STREAM_PEER_TEXT];
 	char user[STREAM_PEER_TEXT];
 	const char *why = NULL;
@@ -420,6 +420,12 @@ static void over_a_stream_over_tls(void **state)
 	run_all(STACK_MASKED_TLS);
 }
 
+static void over_a_websocket_over_tls(void **state)
+{
+	(void)state;
+	run_all(STACK_WEBSOCKET);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -440,9 +446,13 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(over_a_socket),        cmocka_unit_test(over_a_unix_socket),
-	    cmocka_unit_test(over_memory),          cmocka_unit_test(over_tls_over_a_socket),
-	    cmocka_unit_test(over_tls_over_memory), cmocka_unit_test(over_a_stream_over_tls),
+	    cmocka_unit_test(over_a_socket),
+	    cmocka_unit_test(over_a_unix_socket),
+	    cmocka_unit_test(over_memory),
+	    cmocka_unit_test(over_tls_over_a_socket),
+	    cmocka_unit_test(over_tls_over_memory),
+	    cmocka_unit_test(over_a_stream_over_tls),
+	    cmocka_unit_test(over_a_websocket_over_tls),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

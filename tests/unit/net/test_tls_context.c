@@ -76,7 +76,8 @@ static struct tls_context *build(const char *certificate, const char *key, char 
 	    .certificate = xstrdup(certificate), .key = xstrdup(key), .line = 3, .column = 7};
 	struct conf_tls conf = {.certificates = &pair, .certificate_count = 1, .min_version = 12};
 	struct errors errors = {0};
-	struct tls_context *ctx = tls_context_new(&conf, "broker.yaml", 1, tickets, &errors);
+	struct tls_context *ctx =
+	    tls_context_new(&conf, "broker.yaml", 1, CONF_PROTOCOL_MQTT, tickets, &errors);
 
 	*said = errors_text(&errors);
 	errors_fini(&errors);
@@ -309,7 +310,8 @@ static void certificate_that_is_never_sent_is_warned_of(void **state)
 	    {.certificate = crt, .key = key, .line = 4, .column = 7}};
 	struct conf_tls conf = {.certificates = pairs, .certificate_count = 2, .min_version = 12};
 	struct errors errors = {0};
-	struct tls_context *ctx = tls_context_new(&conf, "broker.yaml", 1, tickets, &errors);
+	struct tls_context *ctx =
+	    tls_context_new(&conf, "broker.yaml", 1, CONF_PROTOCOL_MQTT, tickets, &errors);
 	char *said = errors_text(&errors);
 
 	(void)state;
@@ -368,7 +370,8 @@ static void client_files(void **state)
 		                        .client_ca = (char *)(uintptr_t)rows[i].ca,
 		                        .client_crl = (char *)(uintptr_t)rows[i].crl};
 		struct errors errors = {0};
-		struct tls_context *ctx = tls_context_new(&conf, "x", 1, tickets, &errors);
+		struct tls_context *ctx =
+		    tls_context_new(&conf, "x", 1, CONF_PROTOCOL_MQTT, tickets, &errors);
 		char *said = errors_text(&errors);
 
 		if ((ctx != NULL) != rows[i].taken || strstr(said, rows[i].text) == NULL)
@@ -536,7 +539,8 @@ static void certificate_that_is_not_valid_yet_ends_no_connection(void **state)
 	    {&expired, false, false, "has expired"}, {&expired, true, false, "has expired"},
 	};
 	struct errors errors = {0};
-	struct tls_context *ctx = tls_context_new(&conf, "broker.yaml", 1, tickets, &errors);
+	struct tls_context *ctx =
+	    tls_context_new(&conf, "broker.yaml", 1, CONF_PROTOCOL_MQTT, tickets, &errors);
 
 	(void)state;
 	assert_non_null(ctx);

@@ -133,9 +133,9 @@ struct tls_context *tls_fixture_context(const struct tls_fixture_server *options
 	}
 	conf.client_ca = options->client_ca == NULL ? NULL : xstrdup(options->client_ca);
 	conf.client_crl = options->client_crl == NULL ? NULL : xstrdup(options->client_crl);
-	ctx = tls_context_new(&conf, "test.yaml", options->listener == 0 ? 1 : options->listener,
-	                      options->tickets == NULL ? tls_fixture.tickets : options->tickets,
-	                      &errors);
+	ctx = tls_context_new(
+	    &conf, "test.yaml", options->listener == 0 ? 1 : options->listener, options->protocol,
+	    options->tickets == NULL ? tls_fixture.tickets : options->tickets, &errors);
 	if (ctx == NULL)
 		fail_msg("%s", errors_text(&errors));
 	errors_fini(&errors);

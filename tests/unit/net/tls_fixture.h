@@ -32,6 +32,7 @@ struct tls_fixture_server {
 	struct tls_tickets *tickets;
 	/* 0: 1. */
 	unsigned listener;
+	enum conf_protocol protocol; /* of the listener */
 };
 
 /* For net_fixture_start: answers with what it knows of the client. */

@@ -44,7 +44,7 @@ struct tls_context *tls_server_context(const struct tls_server *server)
 	struct conf_tls conf = {.certificates = &pair, .certificate_count = 1, .min_version = 12};
 	struct errors errors = {0};
 	struct tls_context *context =
-	    tls_context_new(&conf, "test.yaml", 1, server->tickets, &errors);
+	    tls_context_new(&conf, "test.yaml", 1, CONF_PROTOCOL_MQTT, server->tickets, &errors);
 
 	errors_fini(&errors);
 	assert_non_null(context);
