@@ -67,6 +67,7 @@ uint64_t half_open_places_since(const struct worker *w, const struct stream *str
 {
 	uint64_t accepted_ms = stream_accepted_ms(stream);
 
+	REQUIRE_EXECUTOR(&w->executor);
 	return accepted_ms > 0 ? accepted_ms : w->executor.now_ms;
 }
 

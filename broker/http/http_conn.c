@@ -133,6 +133,7 @@ static void end_handler(struct http_conn *c)
 	http_login_forget(&c->x);
 	if (c->x.events != NULL && c->x.events->on_end != NULL)
 		c->x.events->on_end(&c->x);
+	REQUIRE(!c->user_counted || c->x.identity != NULL);
 	if (c->user_counted) {
 		unsigned listener = stream_listener(c->x.stream);
 
@@ -402,6 +403,7 @@ static bool on_head(struct http_conn *c)
 	const struct conf_listener *l = http_exchange_listener(&c->x);
 	struct http_fault fault;
 
+	REQUIRE(c->head.len == 0 && c->scan.head_len <= c->in.len);
 	buf_put_secret(&c->head, slice_of(c->in.data, c->scan.head_len));
 	crypto_wipe(c->in.data, c->scan.head_len);
 	buf_consume(&c->in, c->scan.head_len);
@@ -432,6 +434,7 @@ static void take_body(struct http_conn *c)
 	size_t n = c->in.len < want ? c->in.len : want;
 	size_t growth = buf_growth(&c->body, n);
 
+	REQUIRE(c->body.len < c->x.request.content_length);
 	if (growth > 0 && !may_grow(c, growth))
 		return;
 	buf_put_slice(&c->body, slice_of(c->in.data, n));
@@ -491,6 +494,7 @@ static void on_bytes(void *arg, struct slice bytes)
 	bool waits = c->state == HTTP_STATE_HANDLED || c->state == HTTP_STATE_STREAMING;
 
 	REQUIRE_EXECUTOR(&w->executor);
+	REQUIRE(bytes.len > 0);
 	if (c->state == HTTP_STATE_CLOSING)
 		return;
 	if (waits && c->in.len + bytes.len > AHEAD_BYTES && !c->paused) {

@@ -3,6 +3,7 @@
 
 void http_link_count(struct http_conn *c)
 {
+	REQUIRE_EXECUTOR(&c->x.worker->executor);
 	charge_set(c->x.worker, &c->charge, c->in.cap + c->head.cap + c->body.cap + c->out.cap);
 }
 

@@ -148,6 +148,7 @@ void http_login_forget(struct http_exchange *x)
 	struct http_conn *c = http_conn_of(x);
 	struct http_login *login = c->login;
 
+	REQUIRE_EXECUTOR(&x->worker->executor);
 	c->login = NULL;
 	if (login == NULL)
 		return;
@@ -200,6 +201,7 @@ static const char *take_place(struct http_conn *c)
 	const struct conf_listener *l = worker_listener(w, index);
 	uint32_t max = l->limits.connections_per_user;
 
+	REQUIRE(!c->user_counted && c->x.identity != NULL);
 	if (atomic_load(&shared->connections) >= w->snapshot->conf->limits.connections ||
 	    (l->own_connections &&
 	     atomic_load(&shared->listener_connections[index]) >= l->limits.connections))

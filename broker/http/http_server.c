@@ -67,6 +67,7 @@ void http_server_close(struct worker *w)
 
 void http_server_init(struct worker *w, const struct http_route *const *routes, size_t count)
 {
+	REQUIRE(w->http == NULL);
 	w->http = xnew(w->http);
 	w->http->routes = routes;
 	w->http->route_count = count;

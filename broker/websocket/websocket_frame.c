@@ -96,6 +96,7 @@ static struct websocket_event begin_frame(struct websocket_decoder *d, const uin
 	if (length > INT64_MAX)
 		return fault(WEBSOCKET_PROTOCOL_ERROR,
 		             "the length of a WebSocket frame has its highest bit set");
+	REQUIRE(d->left == 0);
 	drop_control(d);
 	memcpy(d->mask, r.at, sizeof(d->mask));
 	d->left = length;

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/container.h"
 #include "base/executor.h"
+#include "base/require.h"
 #include "base/scratch.h"
 #include "websocket/websocket_frame.h"
 
@@ -213,6 +214,7 @@ struct stream *websocket_stream_new(struct stream *inner)
 {
 	struct websocket_stream *ws = xnew(ws);
 
+	REQUIRE(inner->executor == NULL);
 	ws->stream = (struct stream){.ops = &ops, .facts = inner->facts, .inner = inner};
 	ws->data_ms = inner->facts->heard_ms;
 	ws->end = STREAM_END_LOCAL;
