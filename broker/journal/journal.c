@@ -80,6 +80,11 @@ void journal_on_queued(struct journal *j, journal_queued_fn *queued)
 	j->queued = queued;
 }
 
+void journal_on_notified(struct journal *j, journal_notified_fn *notified)
+{
+	j->notified = notified;
+}
+
 void journal_read(struct journal *j, struct journal_page *page)
 {
 	REQUIRE_EXECUTOR(page->executor);

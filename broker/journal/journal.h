@@ -24,6 +24,8 @@ bool journal_is_durable(const struct journal *j);
 /* --- queues --- */
 
 void journal_on_queued(struct journal *j, journal_queued_fn *queued);
+/* `notified` calls `queued` for each of them, by notifications_next. NULL: all at once. */
+void journal_on_notified(struct journal *j, journal_notified_fn *notified);
 
 void journal_read(struct journal *j, struct journal_page *page);
 

@@ -82,6 +82,11 @@ size_t journal_group_count(const struct journal_group *g)
 	return g->count;
 }
 
+size_t journal_group_bytes(const struct journal_group *g)
+{
+	return g->bytes;
+}
+
 const struct record *journal_group_at(const struct journal_group *g, size_t i)
 {
 	REQUIRE(i < g->count);

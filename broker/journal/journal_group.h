@@ -15,6 +15,8 @@ void journal_group_await(struct journal_group *g, journal_done_fn *done, void *c
 void *journal_group_context(const struct journal_group *g);
 size_t journal_group_count(const struct journal_group *g);
 const struct record *journal_group_at(const struct journal_group *g, size_t i);
+/* What it takes of memory. */
+size_t journal_group_bytes(const struct journal_group *g);
 /* In its completion: was this RECORD_QUEUE stored? Was it refused, as its queue or its user's share
  * is full? Neither: its session has ended meanwhile, or the message no longer needs the store. */
 bool journal_group_stored(const struct journal_group *g, size_t i);

@@ -64,6 +64,7 @@ struct journal {
 	struct mutex lock; /* of what executors touch */
 	_Atomic uint64_t next_position;
 	journal_queued_fn *queued;
+	journal_notified_fn *notified;
 	struct space_listener *listeners;
 	unsigned listener_count;
 	_Atomic size_t waiting_bytes; /* of groups that are not freed yet */

@@ -28,6 +28,11 @@ typedef void journal_done_fn(struct journal_group *group, int status, void *exec
  * There is no notification of JOURNAL_NEXT and _INTERVAL. */
 typedef void journal_queued_fn(void *executor_arg, const struct record *record, bool stored);
 
+/* Several of those have come to an executor.  Who wants to do them in slices takes them over
+ * (journal_on_notified): notifications.h. */
+struct notifications;
+typedef void journal_notified_fn(void *executor_arg, struct notifications *n);
+
 /* There may be space again (journal_on_space). */
 typedef void journal_space_fn(void *executor_arg);
 

@@ -22,24 +22,51 @@ struct notifications {
 	struct notifications *more; /* to the same executor, after these */
 	struct notifications *last; /* of the first: where more go */
 	struct executor *executor;
-	journal_queued_fn *queued;
+	const struct journal *j;
 	struct notification items[NOTIFICATIONS_MAX];
-	size_t count;
+	size_t count, done;
 };
+
+/* The first that is left is done with. */
+static void leave_first(struct notifications *n)
+{
+	struct journal_group *g = n->items[n->done++].group;
+
+	if (n->done == n->count || n->items[n->done].group != g)
+		journal_group_release(g);
+}
+
+bool notifications_next(struct notifications *n, void *executor_arg)
+{
+	const struct notification *first = &n->items[n->done];
+	const struct group_entry *e = &first->group->entries[first->index];
+
+	REQUIRE(n->done < n->count && !n->task.in_flight);
+	n->j->queued(executor_arg, &e->record, e->stored);
+	leave_first(n);
+	if (n->done < n->count)
+		return true;
+	free(n);
+	return false;
+}
+
+void notifications_free(struct notifications *n)
+{
+	while (n->done < n->count)
+		leave_first(n);
+	free(n);
+}
 
 static void on_notifications(struct task *task, void *executor_arg)
 {
 	struct notifications *n = (struct notifications *)task;
 
-	for (size_t i = 0; i < n->count; i++) {
-		struct journal_group *g = n->items[i].group;
-		const struct group_entry *e = &g->entries[n->items[i].index];
-
-		n->queued(executor_arg, &e->record, e->stored);
-		if (i + 1 == n->count || n->items[i + 1].group != g)
-			journal_group_release(g);
+	if (n->j->notified != NULL) {
+		n->j->notified(executor_arg, n);
+		return;
 	}
-	free(n);
+	while (notifications_next(n, executor_arg))
+		;
 }
 
 static struct notifications *make_notifications(const struct journal *j, struct executor *executor)
@@ -48,7 +75,7 @@ static struct notifications *make_notifications(const struct journal *j, struct 
 
 	n->task.run = on_notifications;
 	n->executor = executor;
-	n->queued = j->queued;
+	n->j = j;
 	n->last = n;
 	return n;
 }

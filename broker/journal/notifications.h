@@ -9,4 +9,11 @@ struct notifications;
 void notifications_add(struct notifications **list, struct journal *j, struct journal_group *g);
 void notifications_send(struct notifications **list); /* all; the list is empty again */
 
+/* --- on the executor that got them, until they are done (journal_on_notified) --- */
+
+/* The next one. False: that was the last, and they are freed. */
+bool notifications_next(struct notifications *n, void *executor_arg);
+/* Those that are left are dropped. */
+void notifications_free(struct notifications *n);
+
 #endif

@@ -43,6 +43,7 @@ void batch_add_id(struct batch *b, uint64_t filter_id)
 {
 	array_reserve(b->ids, b->id_cap, b->id_count + 1);
 	b->ids[b->id_count++] = filter_id;
+	b->bytes += sizeof(filter_id);
 }
 
 void batch_add_target(struct batch *b, const struct target_item *item)
@@ -50,6 +51,7 @@ void batch_add_target(struct batch *b, const struct target_item *item)
 	array_reserve(b->targets, b->target_cap, b->target_count + 1);
 	b->targets[b->target_count] = *item;
 	b->targets[b->target_count++].ids = subscription_ids_ref(&item->ids);
+	b->bytes += sizeof(*item);
 }
 
 void batch_done(struct batch *b)

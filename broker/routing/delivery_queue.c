@@ -7,11 +7,9 @@
 
 #include "base/alloc.h"
 #include "base/array.h"
-#include "base/container.h"
 #include "base/hash.h"
 #include "base/list.h"
-#include "session/client_link.h"
-#include "session/session_upcalls.h"
+#include "routing/waiting_publisher.h"
 
 /* A delivery that waits: to filters, or to sessions by name. */
 struct queued_delivery {
@@ -27,66 +25,14 @@ struct queued_delivery {
 
 struct publisher_queue {
 	struct publisher_queue *prev, *next;
-	uint64_t session_id;
-	struct worker *publisher; /* its worker, which does not read it meanwhile; NULL: none was
-	                             asked to pause */
+	struct waiting_publisher from;
 	struct queued_delivery *deliveries; /* utlist DL */
 	bool is_fresh;
-};
-
-/* To another worker: the fan-out of a session begins, or ends, here. */
-struct fan_out_note {
-	struct task task;
-	uint64_t session_id;
-	bool begins;
 };
 
 void delivery_queue_init(struct worker *w)
 {
 	w->router->queue = xnew(w->router->queue);
-}
-
-/* --- the publisher --- */
-
-static void note_fan_out(struct worker *w, uint64_t session_id, bool begins)
-{
-	struct session *s = session_find_by_id(w, session_id);
-
-	if (s == NULL)
-		return;
-	if (begins) {
-		s->fan_outs++;
-		if (s->link != NULL)
-			delivery_queue_hold(s->link);
-		return;
-	}
-	REQUIRE(s->fan_outs > 0);
-	s->fan_outs--;
-	if (s->fan_outs == 0 && s->link != NULL)
-		w->upcalls->on_fan_out_done(s->link);
-}
-
-static void on_note(struct task *task, void *executor_arg)
-{
-	struct fan_out_note *note = container_of(task, struct fan_out_note, task);
-
-	note_fan_out(executor_arg, note->session_id, note->begins);
-	free(note);
-}
-
-static void send_note(struct worker *w, const struct publisher_queue *p, bool begins)
-{
-	struct fan_out_note *note;
-
-	if (p->publisher == w) {
-		note_fan_out(w, p->session_id, begins);
-		return;
-	}
-	note = xnew(note);
-	note->task.run = on_note;
-	note->session_id = p->session_id;
-	note->begins = begins;
-	executor_send(&p->publisher->executor, &note->task);
 }
 
 /* --- who waits --- */
@@ -131,22 +77,23 @@ static struct publisher_queue *enter_queue(struct worker *w, const struct msg *m
 
 	if (p == NULL) {
 		p = xnew(p);
-		p->session_id = msg->origin->session_id;
+		waiting_publisher_begin(w, &p->from, msg->origin);
 		p->is_fresh = true;
-		table_add(&q->publishers, hash_id(p->session_id), p);
+		table_add(&q->publishers, hash_id(p->from.session_id), p);
 		DL_APPEND(q->fresh, p);
 	}
-	if (p->publisher == NULL && publisher != NULL) {
-		p->publisher = publisher;
-		send_note(w, p, true);
-	}
+	waiting_publisher_hold(w, &p->from, publisher);
 	return p;
 }
 
-static void count_bytes(struct worker *w, struct queued_delivery *d, size_t bytes)
+/* What it takes may have changed. */
+static void count_bytes(struct worker *w, struct publisher_queue *p, struct queued_delivery *d)
 {
-	d->bytes += bytes;
-	count_by(&w->counters.memory_bytes, bytes);
+	size_t bytes = sizeof(*d) + msg_bytes(d->msg) + local_delivery_bytes(&d->live) +
+	               d->target_cap * sizeof(*d->targets);
+
+	waiting_publisher_count(w, &p->from, p->from.charge.bytes - d->bytes + bytes);
+	d->bytes = bytes;
 }
 
 static struct queued_delivery *add(struct worker *w, struct publisher_queue *p, struct msg *msg)
@@ -160,7 +107,6 @@ static struct queued_delivery *add(struct worker *w, struct publisher_queue *p, 
 	 * NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 	DL_APPEND(p->deliveries, d);
 	q->count++;
-	count_bytes(w, d, sizeof(*d) + msg_bytes(msg));
 	if (msg->number == 0)
 		return d;
 	place = table_find(&q->topics, topic_hash(msg), is_of_topic, msg);
@@ -186,11 +132,11 @@ void delivery_queue_add_live(struct worker *w, struct live_delivery *d, struct w
 	REQUIRE_EXECUTOR(&w->executor);
 	REQUIRE(d->filter_count > 0);
 	memcpy(ids, d->filter_ids, bytes);
-	count_bytes(w, queued, bytes);
 	queued->live = *d;
 	queued->live.filter_ids = ids;
 	if (d->has_begun) /* the cursor is in a list */
 		subscription_rest(w, &queued->live.cursor, subscription_resume(w, &d->cursor));
+	count_bytes(w, p, queued);
 }
 
 void delivery_queue_add_target(struct worker *w, struct msg *msg, const struct target_item *item,
@@ -206,7 +152,7 @@ void delivery_queue_add_target(struct worker *w, struct msg *msg, const struct t
 	array_reserve(queued->targets, queued->target_cap, queued->target_count + 1);
 	queued->targets[queued->target_count] = *item;
 	queued->targets[queued->target_count++].ids = subscription_ids_ref(&item->ids);
-	count_bytes(w, queued, sizeof(*item));
+	count_bytes(w, p, queued);
 }
 
 /* --- a turn --- */
@@ -238,7 +184,7 @@ static void remove_first(struct worker *w, struct publisher_queue *p)
 	else if (d->msg->number != 0)
 		table_remove(&q->topics, topic_hash(d->msg), d);
 	q->count--;
-	uncount(&w->counters.memory_bytes, d->bytes);
+	waiting_publisher_count(w, &p->from, p->from.charge.bytes - d->bytes);
 	local_delivery_forget(w, &d->live);
 	free((void *)(uintptr_t)d->live.filter_ids);
 	for (size_t i = 0; i < d->target_count; i++)
@@ -253,14 +199,13 @@ static void leave_queue(struct worker *w, struct publisher_queue *p)
 	struct delivery_queue *q = w->router->queue;
 
 	REQUIRE(p->deliveries == NULL);
-	table_remove(&q->publishers, hash_id(p->session_id), p);
+	table_remove(&q->publishers, hash_id(p->from.session_id), p);
 	if (p->is_fresh)
 		DL_DELETE(q->fresh, p);
 	else
 		/* as in add: NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 		DL_DELETE(q->waiting, p);
-	if (p->publisher != NULL)
-		send_note(w, p, false);
+	waiting_publisher_end(w, &p->from);
 	free(p);
 }
 
@@ -269,8 +214,10 @@ static void publisher_turn(struct worker *w, struct publisher_queue *p, uint64_t
                            delivery_queue_give_fn *give)
 {
 	while (p->deliveries != NULL && !p->deliveries->is_blocked && w->work < until) {
-		if (!go_on(w, p->deliveries, until, give))
+		if (!go_on(w, p->deliveries, until, give)) {
+			count_bytes(w, p, p->deliveries);
 			return;
+		}
 		remove_first(w, p);
 	}
 	if (p->deliveries == NULL)
@@ -341,7 +288,7 @@ void delivery_queue_fini(struct worker *w)
 
 		REQUIRE(p != NULL);
 		rotate(q, p);
-		p->publisher = NULL; /* nobody reads any more */
+		p->from.worker = NULL; /* nobody reads any more */
 		while (p->deliveries != NULL && !p->deliveries->is_blocked)
 			remove_first(w, p);
 		if (p->deliveries == NULL)

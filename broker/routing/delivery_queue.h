@@ -48,8 +48,8 @@ static inline uint64_t delivery_queue_until(const struct worker *w)
 /* The rest of this delivery, or all of it. `publisher`: the worker that routed the message; NULL:
  * not known. Takes over what *d has, but the filter ids, which are copied. */
 void delivery_queue_add_live(struct worker *w, struct live_delivery *d, struct worker *publisher);
-/* A delivery to one session; *item is copied. One that has a position in the session's queue never
- * waits: positions of several publishers are given in their order. */
+/* A delivery to one session; *item is copied. One that has a position in the session's queue is
+ * not for here: ordered_work.h. */
 void delivery_queue_add_target(struct worker *w, struct msg *msg, const struct target_item *item,
                                struct worker *publisher);
 
@@ -60,13 +60,5 @@ typedef void delivery_queue_give_fn(struct worker *w, struct msg *msg,
 bool delivery_queue_turn(struct worker *w, delivery_queue_give_fn *give);
 /* All of it: the broker stops. */
 void delivery_queue_flush(struct worker *w, delivery_queue_give_fn *give);
-
-/* Do not read from this client while what it has published waits somewhere. */
-static inline void delivery_queue_hold(struct client_link *link)
-{
-	/* mutant: fan_out_reads_on */
-	if (link->session->fan_outs > 0)
-		client_link_pause(link, PAUSE_FAN_OUT);
-}
 
 #endif

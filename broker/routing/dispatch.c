@@ -2,18 +2,24 @@
  * would overtake. */
 #include "routing/dispatch.h"
 
+#include <stdlib.h>
+
+#include "base/alloc.h"
 #include "base/array.h"
 #include "base/container.h"
 #include "durability/durability.h"
 #include "durability/record_batch.h"
+#include "journal/notifications.h"
 #include "routing/batch.h"
 #include "routing/delivery_queue.h"
 #include "routing/local_delivery.h"
 #include "routing/router.h"
+#include "routing/waiting_publisher.h"
 #include "session/disk_queue.h"
 #include "session/session.h"
 #include "session/session_report.h"
 #include "tree/route_share.h"
+#include "worker/ordered_work.h"
 #include "worker/shared.h"
 
 /* Nobody of the group takes it: it is lost to the group, and that is logged. */
@@ -97,15 +103,87 @@ static void give_to_target(struct worker *w, struct msg *msg, const struct targe
 		dispatch_next_member(w, msg, item, item->session_id);
 }
 
+/* --- by position --- */
+
+/* A message for sessions whose queues have it, ahead of the disk (durability: interval). */
+struct positioned {
+	struct ordered_work work;
+	struct waiting_publisher from;
+	struct msg *msg;
+	struct target_item *targets;
+	size_t count, cap, given;
+};
+
+static void free_positioned(struct worker *w, struct positioned *p)
+{
+	waiting_publisher_end(w, &p->from);
+	for (size_t i = 0; i < p->count; i++)
+		subscription_ids_fini(&p->targets[i].ids);
+	free(p->targets);
+	msg_unref(&p->msg);
+	free(p);
+}
+
+static void drop_positioned(struct worker *w, struct ordered_work *work)
+{
+	struct positioned *p = container_of(work, struct positioned, work);
+
+	p->from.worker = NULL; /* nobody reads any more */
+	free_positioned(w, p);
+}
+
+static bool go_on_positioned(struct worker *w, struct ordered_work *work, uint64_t until)
+{
+	struct positioned *p = container_of(work, struct positioned, work);
+
+	for (; p->given < p->count; p->given++) {
+		if (w->work >= until)
+			return false;
+		give_to_target(w, p->msg, &p->targets[p->given]);
+	}
+	free_positioned(w, p);
+	return true;
+}
+
+static void add_positioned(struct worker *w, struct msg *msg, const struct target_item *item,
+                           struct worker *publisher)
+{
+	struct ordered_work *last = ordered_work_last(w);
+	struct positioned *p = NULL;
+
+	if (last != NULL && last->go_on == go_on_positioned)
+		p = container_of(last, struct positioned, work);
+	if (p == NULL || p->msg != msg) {
+		p = xnew(p);
+		p->work.go_on = go_on_positioned;
+		p->work.drop = drop_positioned;
+		p->msg = msg_ref(msg);
+		waiting_publisher_begin(w, &p->from, msg->origin);
+		waiting_publisher_hold(w, &p->from, publisher);
+		ordered_work_add(w, &p->work);
+	}
+	if (p->count == p->cap) {
+		array_reserve(p->targets, p->cap, p->count + 1);
+		waiting_publisher_count(w, &p->from,
+		                        sizeof(*p) + msg_bytes(msg) + p->cap * sizeof(*p->targets));
+	}
+	p->targets[p->count] = *item;
+	p->targets[p->count++].ids = subscription_ids_ref(&item->ids);
+}
+
 /* One with a position is in the session's queue, whose order is that of positions. */
 static void give_or_queue(struct worker *w, struct msg *msg, const struct target_item *item,
                           struct worker *publisher)
 {
-	if (item->position == 0 && delivery_queue_takes(w, msg))
+	if (item->position != 0 && ordered_work_waits(w))
+		add_positioned(w, msg, item, publisher);
+	else if (item->position == 0 && delivery_queue_takes(w, msg))
 		delivery_queue_add_target(w, msg, item, publisher);
 	else
 		give_to_target(w, msg, item);
 }
+
+/* --- batches --- */
 
 static void on_batch(struct task *task, void *executor_arg)
 {
@@ -197,13 +275,20 @@ void dispatch_target(struct worker *w, struct msg *msg, const struct target_item
 	batch_add_target(b, item);
 }
 
+bool dispatch_waits(const struct worker *w)
+{
+	return w->router->queue->count > 0 || w->ordered != NULL;
+}
+
 void dispatch_turn(struct worker *w)
 {
+	ordered_work_turn(w);
 	(void)delivery_queue_turn(w, give_to_target);
 }
 
 void dispatch_flush(struct worker *w)
 {
+	ordered_work_flush(w);
 	delivery_queue_flush(w, give_to_target);
 	batch_send_all(w);
 }
@@ -239,6 +324,7 @@ void dispatch_on_queued(void *executor_arg, const struct record *record, bool st
 	REQUIRE_EXECUTOR(&w->executor);
 	REQUIRE(record->kind == RECORD_QUEUE);
 	REQUIRE(record_read_delivery(record->value, &delivery)); /* we wrote it */
+	w->work++;
 	item.qos = delivery.qos;
 	item.retain_as_published = delivery.retain;
 	item.ids = delivery.ids;
@@ -249,4 +335,45 @@ void dispatch_on_queued(void *executor_arg, const struct record *record, bool st
 	else
 		report_refused(w, record, &item);
 	subscription_ids_fini(&item.ids);
+}
+
+/* --- notifications --- */
+
+struct notified {
+	struct ordered_work work;
+	struct notifications *notifications;
+};
+
+static void drop_notified(struct worker *w, struct ordered_work *work)
+{
+	struct notified *n = container_of(work, struct notified, work);
+
+	(void)w;
+	notifications_free(n->notifications);
+	free(n);
+}
+
+static bool go_on_notified(struct worker *w, struct ordered_work *work, uint64_t until)
+{
+	struct notified *n = container_of(work, struct notified, work);
+
+	/* mutant: notified_in_one_turn */
+	while (w->work < until) {
+		if (!notifications_next(n->notifications, w)) {
+			free(n);
+			return true;
+		}
+	}
+	return false;
+}
+
+void dispatch_on_notified(void *executor_arg, struct notifications *notifications)
+{
+	struct worker *w = executor_arg;
+	struct notified *n = xnew(n);
+
+	n->work.go_on = go_on_notified;
+	n->work.drop = drop_notified;
+	n->notifications = notifications;
+	ordered_work_add(w, &n->work);
 }

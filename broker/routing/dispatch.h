@@ -4,6 +4,7 @@
 #define ROUTING_DISPATCH_H
 
 #include "durability/delivery_target.h"
+#include "journal/notifications.h"
 #include "journal/record.h"
 #include "tree/msg.h"
 #include "tree/route_match.h"
@@ -17,11 +18,15 @@ void dispatch_target(struct worker *w, struct msg *msg, const struct target_item
 /* Another member of the group, for a message that its member did not take. */
 void dispatch_next_member(struct worker *w, struct msg *msg, const struct target_item *item,
                           uint64_t tried);
-/* The turn ends: a slice of the deliveries that wait in this worker's queue (delivery_queue.h). */
+/* Do deliveries wait on this worker for a later turn (delivery_queue.h, ordered_work.h)? */
+bool dispatch_waits(const struct worker *w);
+/* The turn ends: a slice of them. */
 void dispatch_turn(struct worker *w);
 /* Deliver and send everything that waits: the broker stops. */
 void dispatch_flush(struct worker *w);
 /* A queue record is durable, or was refused (journal_queued_fn). */
 void dispatch_on_queued(void *executor_arg, const struct record *record, bool stored);
+/* Several of them (journal_notified_fn): in slices. */
+void dispatch_on_notified(void *executor_arg, struct notifications *notifications);
 
 #endif

@@ -223,6 +223,11 @@ bool local_delivery_live(struct worker *w, struct live_delivery *d, uint64_t unt
 	return is_done;
 }
 
+size_t local_delivery_bytes(const struct live_delivery *d)
+{
+	return d->filter_count * sizeof(*d->filter_ids) + d->merges.cap * sizeof(*d->merges.items);
+}
+
 void local_delivery_forget(struct worker *w, struct live_delivery *d)
 {
 	if (d->has_begun)

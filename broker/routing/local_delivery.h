@@ -26,6 +26,8 @@ struct live_delivery {
 /* Deliver to every live subscriber of the filters at this worker, until so much work is done.
  * False: the rest is left for another call. */
 bool local_delivery_live(struct worker *w, struct live_delivery *d, uint64_t until);
+/* What it takes of memory, besides its message. */
+size_t local_delivery_bytes(const struct live_delivery *d);
 /* It will not be completed. */
 void local_delivery_forget(struct worker *w, struct live_delivery *d);
 /* Deliver to one session by id. False: it is gone, or did not take the message. */

@@ -9,11 +9,12 @@
 #include "durability/durability.h"
 #include "proto/packet_publish.h"
 #include "proto/topic.h"
-#include "routing/delivery_queue.h"
 #include "routing/flow.h"
 #include "routing/publish_job.h"
+#include "routing/publish_match.h"
 #include "routing/publish_route.h"
 #include "routing/router.h"
+#include "routing/waiting_publisher.h"
 #include "session/client_link.h"
 #include "session/inbound.h"
 #include "session/link_output.h"
@@ -108,6 +109,13 @@ static void refuse_full(struct client_link *link, const struct publish *pub, con
 		acknowledge(link, pub, REASON_QUOTA_EXCEEDED, slice_of_str(limit));
 	else
 		acknowledge(link, pub, REASON_SUCCESS, SLICE_EMPTY);
+}
+
+static void refuse_memory(struct client_link *link, const struct publish *pub, const char *limit)
+{
+	session_report_memory(link->session, "a message", limit);
+	count(&link->worker->counters.messages_dropped);
+	refuse_full(link, pub, limit);
 }
 
 static struct msg *message_of(struct client_link *link, const struct publish *pub)
@@ -310,12 +318,10 @@ struct fault on_publish(struct client_link *link, const struct frame *f)
 		trace_allowed(link->session, ACL_PUBLISH, pub.topic, &job.verdict);
 	exceeds = waiting_exceeds(link, &pub);
 	if (exceeds != NULL) {
-		session_report_memory(link->session, "a message", exceeds);
-		count(&w->counters.messages_dropped);
-		refuse_full(link, &pub, exceeds);
+		refuse_memory(link, &pub, exceeds);
 		return FAULT_NONE;
 	}
-	job.msg = message_of(link, &pub);
+	job.msg = link->match == NULL ? message_of(link, &pub) : publish_match_msg(link);
 	job.packet_id = pub.packet_id;
 	if (pub.qos == 2)
 		job.inbound = inbound_new(link->session, pub.packet_id);
@@ -326,11 +332,13 @@ struct fault on_publish(struct client_link *link, const struct frame *f)
 		refuse_publish(link, &pub, &job.verdict);
 	else if (outcome == PUBLISH_FULL)
 		refuse_full(link, &pub, job.full);
+	else if (outcome == PUBLISH_NO_MEMORY)
+		refuse_memory(link, &pub, job.full);
 	else if (outcome == PUBLISH_LATER || outcome == PUBLISH_GOES_ON)
 		forget_publish(link, &pub);
 	link->defers = outcome == PUBLISH_LATER;
 	msg_unref(&job.msg);
 	flow_hold(&w->router->flows, link);
-	delivery_queue_hold(link);
+	waiting_publisher_hold_link(link);
 	return FAULT_NONE;
 }

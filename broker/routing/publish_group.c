@@ -9,6 +9,7 @@
 #include "durability/record_codec.h"
 #include "routing/batch.h"
 #include "routing/dispatch.h"
+#include "routing/group_prepare.h"
 #include "routing/publish_job.h"
 #include "routing/publish_match.h"
 #include "routing/router.h"
@@ -34,23 +35,6 @@ bool commit_is_wanted(const struct worker *w, const struct publish_job *job)
 		return false;
 	return job->msg->retain || job->ends_will ||
 	       (job->inbound != NULL && job->session->durable);
-}
-
-/* A publisher's message does not overtake an earlier one of its own that waits for the disk. D3 */
-static enum conf_durability durability_of(const struct worker *w, const struct publish_job *job)
-{
-	enum conf_durability durability;
-
-	if (!durability_is_on(w) || msg_is_of_broker(job->msg))
-		return DURABILITY_NONE;
-	if (job->ends_will)
-		return DURABILITY_ACK;
-	durability = durability_of_topic(w, msg_topic(job->msg));
-	/* mutant: late_overtakes */
-	if (durability == DURABILITY_INTERVAL && job->session != NULL &&
-	    job->session->groups_pending > 0)
-		return DURABILITY_ACK;
-	return durability;
 }
 
 #define ROW_BYTES 256 /* with its part of a page */
@@ -97,7 +81,12 @@ struct commit *commit_new(struct worker *w, struct publish_job *job)
 	commit->item_count = job->to->item_count;
 	job->to->items = NULL;
 	job->to->item_count = job->to->item_cap = 0;
-	commit->durability = durability_of(w, job);
+	commit->durability = group_durability(w, job);
+	if (job->to->prepared.group != NULL) {
+		commit->durability = job->to->prepared.durability;
+		commit->queued = job->to->prepared.group;
+		job->to->prepared = (struct prepared_group){0};
+	}
 	if (job->session != NULL)
 		commit->session_id = job->session->id;
 	if (job->inbound != NULL) {
@@ -131,6 +120,7 @@ void commit_free(struct commit *commit)
 	for (size_t i = 0; i < commit->item_count; i++)
 		subscription_ids_fini(&commit->items[i].ids);
 	free(commit->items);
+	journal_group_free(commit->queued);
 	free(commit);
 }
 
@@ -307,8 +297,10 @@ static struct journal_group *group_of(struct worker *w, const struct publish_job
                                       struct commit *commit)
 {
 	bool waits = commit->durability == DURABILITY_ACK;
-	struct journal_group *group = journal_group_new(NULL, NULL);
+	bool is_prepared = commit->queued != NULL;
+	struct journal_group *group = is_prepared ? commit->queued : journal_group_new(NULL, NULL);
 
+	commit->queued = NULL;
 	/* mutant: qos2_again */
 	if (commit->records_identifier)
 		add_plain(group, RECORD_INBOUND, commit->session_id, commit->packet_id);
@@ -316,7 +308,7 @@ static struct journal_group *group_of(struct worker *w, const struct publish_job
 		add_plain(group, RECORD_WILL_DONE, commit->session_id, 0);
 	if (job->change != NULL && commit->durability != DURABILITY_NONE)
 		add_retained(w, group, job);
-	for (size_t i = 0; i < commit->item_count; i++) {
+	for (size_t i = 0; !is_prepared && i < commit->item_count; i++) {
 		if (is_recorded(commit, &commit->items[i]))
 			record_batch_queue(w, group, &commit->items[i], job->msg, waits);
 	}

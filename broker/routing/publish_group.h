@@ -21,6 +21,8 @@ struct commit {
 	bool taken;              /* somebody has it, whatever the store does */
 	struct route_match live; /* filters only */
 	size_t item_count;
+	struct journal_group
+	    *queued;               /* their records, where they were prepared; until it is built */
 	struct target_item *items; /* the sessions to which it goes by name */
 };
 

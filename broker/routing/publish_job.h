@@ -13,8 +13,9 @@ struct route_match;
 
 enum publish_outcome {
 	PUBLISH_ROUTED,
-	PUBLISH_FULL,  /* to be retained, and a limit is reached; logged already */
-	PUBLISH_LATER, /* the store has no space for it now: nothing was done */
+	PUBLISH_FULL,      /* to be retained, and a limit is reached; logged already */
+	PUBLISH_NO_MEMORY, /* it would have to wait, and a limit is reached */
+	PUBLISH_LATER,     /* the store has no space for it now: nothing was done */
 	/* To whom it goes is not known yet: nothing was done (publish_match.h). */
 	PUBLISH_GOES_ON,
 	PUBLISH_DENIED, /* another user owns the topic, and no other rule allows it */
@@ -28,7 +29,7 @@ struct publish_job {
 	                               comes back denied */
 	struct client_link *link;   /* the connection that gets the acknowledgement; NULL: nobody */
 	uint16_t packet_id;
-	const char *full;        /* with PUBLISH_FULL: which limit */
+	const char *full;        /* with PUBLISH_FULL and _NO_MEMORY: which limit */
 	struct inbound *inbound; /* the QoS 2 identifier to keep with it; NULL: none */
 	bool ends_will;          /* the session's will is kept: with this message it is no more */
 	/* Who wants it, inside publish_route. */

@@ -7,8 +7,10 @@
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/hash.h"
+#include "journal/journal_group.h"
 #include "session/client_link.h"
 #include "session/link_output.h"
+#include "worker/memory_quota.h"
 #include "worker/shared.h"
 
 /* Work of a turn (worker.h): it takes that much longer where the tree is large. */
@@ -21,6 +23,9 @@
 
 static void forget_items(struct publish_match *p)
 {
+	p->is_complete = false;
+	if (p->prepared.group != NULL)
+		group_prepare_forget(&p->prepared);
 	if (p->item_cap == 0)
 		return; /* nearly always: only durable sessions have some */
 	for (size_t i = 0; i < p->item_count; i++)
@@ -35,6 +40,7 @@ static void forget_items(struct publish_match *p)
 void publish_match_fini(struct publish_match *p)
 {
 	forget_items(p);
+	msg_unref(&p->msg);
 	route_match_fini(&p->match);
 }
 
@@ -138,6 +144,8 @@ static bool collect_items(struct worker *w, struct publish_match *p, const struc
 	const struct route_match *match = &p->match;
 	size_t left = match->target_count - p->merged, end = match->target_count;
 
+	if (p->is_complete)
+		return true;
 	if (until != UINT64_MAX && left / TARGETS_PER_STEP > until - w->work)
 		end = p->merged + (size_t)(until - w->work) * TARGETS_PER_STEP;
 	w->work += (end - p->merged) / TARGETS_PER_STEP;
@@ -145,6 +153,7 @@ static bool collect_items(struct worker *w, struct publish_match *p, const struc
 	if (p->merged < match->target_count)
 		return false;
 	finish_items(p);
+	p->is_complete = true;
 	return true;
 }
 
@@ -187,7 +196,8 @@ static size_t bytes_of(const struct publish_match *p)
 
 	return sizeof(*p) + m->filter_cap * sizeof(*m->filters) +
 	       m->target_cap * sizeof(*m->targets) + m->share_cap * sizeof(*m->shares) +
-	       2 * m->frontier_cap * sizeof(m->frontier[0][0]) + p->item_cap * sizeof(*p->items);
+	       2 * m->frontier_cap * sizeof(m->frontier[0][0]) + p->item_cap * sizeof(*p->items) +
+	       (p->prepared.group == NULL ? 0 : journal_group_bytes(p->prepared.group));
 }
 
 static void exchange(struct publish_match *a, struct publish_match *b)
@@ -205,14 +215,42 @@ static void count_resting(struct client_link *link)
 	link_output_count(link);
 }
 
-static void rest(struct publish_match *p, struct client_link *link)
+/* So much may rest whatever the limit. */
+#define REST_FREE ((size_t)65536)
+
+/* Unless there is no memory for what it has become. */
+static void rest(struct worker *w, struct publish_job *job)
 {
+	struct client_link *link = job->link;
+	struct publish_match *p = job->to;
+	size_t bytes = bytes_of(p), before;
+
 	REQUIRE(link != NULL); /* nobody else handles it again */
+	before = link->request_bytes;
+	if (bytes > REST_FREE && bytes > before)
+		job->full = quota_memory(w, link->charge.payer, bytes - before);
+	if (job->full != NULL)
+		return;
+	if (p->msg == NULL)
+		p->msg = msg_ref(job->msg);
 	if (link->match == NULL)
 		link->match = xnew(link->match);
 	exchange(p, link->match);
 	link->goes_on = true;
 	count_resting(link);
+}
+
+struct msg *publish_match_msg(const struct client_link *link)
+{
+	return link->match == NULL ? NULL : msg_ref(link->match->msg);
+}
+
+static bool is_prepared(struct worker *w, struct publish_job *job, uint64_t until)
+{
+	const struct publish_match *p = job->to;
+
+	return (p->item_count < GROUP_PREPARE_MIN && p->prepared.group == NULL) ||
+	       group_prepare(w, job, until);
 }
 
 bool publish_match_go_on(struct worker *w, struct publish_job *job)
@@ -224,6 +262,8 @@ bool publish_match_go_on(struct worker *w, struct publish_job *job)
 
 	route_read_require(r, w->executor.index);
 	p->begun = 0;
+	if (p->msg != NULL)
+		msg_unref(&p->msg);
 	if (link != NULL && link->match != NULL)
 		exchange(p, link->match);
 	/* mutant: match_of_another_tree */
@@ -232,9 +272,9 @@ bool publish_match_go_on(struct worker *w, struct publish_job *job)
 	/* mutant: match_in_one_turn */
 	if (link != NULL && /* mutant: match_for_ever */ p->begun <= BEGUN_MAX)
 		until = w->work + SLICE_STEPS(w);
-	if (go_on(w, p, job->msg, until))
+	if (go_on(w, p, job->msg, until) && (link == NULL || is_prepared(w, job, until)))
 		return true;
-	rest(p, link);
+	rest(w, job);
 	return false;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/table.h"
 #include "durability/delivery_target.h"
+#include "routing/group_prepare.h"
 #include "routing/publish_job.h"
 #include "tree/route_match.h"
 #include "worker/worker.h"
@@ -22,12 +23,18 @@ struct publish_match {
 	struct table by_session; /* of the items, where there are several filters */
 	unsigned begun;          /* so often; 0: not under way */
 	bool is_collected;
+	bool is_complete;               /* the items are */
+	struct prepared_group prepared; /* where they are very many */
+	struct msg *msg;                /* while it rests: what its records have */
 };
 
 void publish_match_fini(struct publish_match *p);
 
-/* Go on with it, inside a read section. True: it is complete, and valid in this section. */
+/* Go on with it, inside a read section. True: it is complete, and valid in this section. False: the
+ * rest is for a later turn, or there is no memory for it (job->full). */
 bool publish_match_go_on(struct worker *w, struct publish_job *job);
+/* The message of the PUBLISH that rests, a reference; NULL: none does. */
+struct msg *publish_match_msg(const struct client_link *link);
 /* The PUBLISH that rests is not handled again. */
 void publish_match_forget(struct client_link *link);
 

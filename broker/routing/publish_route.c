@@ -8,6 +8,7 @@
 #include "routing/publish_group.h"
 #include "routing/publish_match.h"
 #include "routing/router.h"
+#include "routing/waiting_publisher.h"
 #include "session/pending_ack.h"
 #include "session/session_report.h"
 #include "session/trace.h"
@@ -155,6 +156,17 @@ static enum publish_outcome route_retained(struct worker *w, struct publish_job 
 	return outcome;
 }
 
+/* May it wait for later turns? Its receivers are known. */
+static const char *waiting_exceeds(const struct worker *w, const struct publish_job *job)
+{
+	/* mutant: waiting_is_asked_for */
+	if (job->link == NULL || !waiting_publisher_is_likely(w))
+		return NULL;
+	return waiting_publisher_exceeds(
+	    job->session, msg_bytes(job->msg) + job->match->filter_count * sizeof(uint64_t) +
+			      job->to->item_count * sizeof(*job->to->items));
+}
+
 /* [MQTT3-3.3.1-12] [MQTT5-3.3.1-8] [MQTT-4.5.0-1] */
 enum publish_outcome publish_route(struct worker *w, struct publish_job *job)
 {
@@ -169,7 +181,9 @@ enum publish_outcome publish_route(struct worker *w, struct publish_job *job)
 	job->match = &job->to->match;
 	route_read_begin(route, w->executor.index);
 	if (!publish_match_go_on(w, job))
-		outcome = PUBLISH_GOES_ON;
+		outcome = job->full == NULL ? PUBLISH_GOES_ON : PUBLISH_NO_MEMORY;
+	else if ((job->full = waiting_exceeds(w, job)) != NULL)
+		outcome = PUBLISH_NO_MEMORY;
 	else if (job->msg->retain)
 		outcome = route_retained(w, job);
 	else if (durability_is_on(w) && has_to_wait(w, job))

@@ -32,6 +32,7 @@
 #include "session/session_lifecycle.h"
 #include "session/session_turn.h"
 #include "session/session_work.h"
+#include "worker/ordered_work.h"
 
 /* --- the end of a turn --- */
 
@@ -83,7 +84,7 @@ static bool worker_turn_end(void *arg)
 		conn_accept_at_owner(c);
 	}
 	worker_begin_turn(w);
-	if (w->router->queue->count > 0) {
+	if (dispatch_waits(w)) {
 		/* Last: what others are owed has left. What this writes leaves with the next turn.
 		 */
 		dispatch_turn(w);
@@ -180,6 +181,7 @@ static void worker_free(struct worker *w)
 	executor_enter(&w->executor);
 	http_server_fini(w);
 	client_list_fini(w);
+	ordered_work_fini(w);
 	delivery_queue_fini(w);
 	session_turn_fini(w);
 	memory_wait_fini(w);
@@ -218,6 +220,7 @@ struct shared *workers_new(struct config_snapshot *snapshot, unsigned workers,
 		executors[i] = &shared->workers[i]->executor;
 	}
 	journal_on_queued(journal, dispatch_on_queued);
+	journal_on_notified(journal, dispatch_on_notified);
 	journal_on_space(journal, executors, workers, on_space);
 	store_quota_begin(shared);
 	store_quota_set(shared, snapshot);

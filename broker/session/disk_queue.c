@@ -15,6 +15,7 @@
 #include "session/memory_wait.h"
 #include "session/session_upcalls.h"
 #include "worker/memory_quota.h"
+#include "worker/ordered_work.h"
 #include "worker/shared.h"
 
 #define MEMORY_MESSAGES 128 /* that wait in memory for a client that is there */
@@ -28,6 +29,7 @@
 /* A page that is on its way, and what it may hold. */
 struct asked_page {
 	struct journal_page page;
+	struct ordered_work work; /* its answer comes after what was notified before it */
 	struct charge charge;
 	bool alone; /* it has worker->page_asked */
 };
@@ -272,13 +274,29 @@ static void take_page(struct session *s, const struct journal_page *page)
 		forget_some(s, b->count, b->bytes);
 }
 
-static void on_page(struct task *task, void *executor_arg)
+static void free_asked(struct worker *w, struct asked_page *asked)
 {
-	struct worker *w = executor_arg;
-	struct journal_page *page = container_of(task, struct journal_page, task);
-	struct asked_page *asked = container_of(page, struct asked_page, page);
+	if (asked->alone) {
+		REQUIRE(w->sessions->page_asked);
+		w->sessions->page_asked = false;
+	}
+	charge_fini(w, &asked->charge);
+	journal_page_fini(&asked->page);
+	free(asked);
+}
+
+static void drop_asked(struct worker *w, struct ordered_work *work)
+{
+	free_asked(w, container_of(work, struct asked_page, work));
+}
+
+static bool take_asked(struct worker *w, struct ordered_work *work, uint64_t until)
+{
+	struct asked_page *asked = container_of(work, struct asked_page, work);
+	struct journal_page *page = &asked->page;
 	struct session *s = session_find_by_id(w, page->session_id);
 
+	(void)until;                      /* a page is little */
 	charge_set(w, &asked->charge, 0); /* it is counted as the session's now */
 	if (s != NULL && s->disk_queue != NULL && s->disk_queue->page == page) {
 		s->disk_queue->page = NULL;
@@ -288,13 +306,16 @@ static void on_page(struct task *task, void *executor_arg)
 				w->upcalls->on_unblocked(s->link);
 		}
 	}
-	if (asked->alone) {
-		REQUIRE(w->sessions->page_asked);
-		w->sessions->page_asked = false;
-	}
-	charge_fini(w, &asked->charge);
-	journal_page_fini(&asked->page);
-	free(asked);
+	w->work += page->count;
+	free_asked(w, asked);
+	return true;
+}
+
+static void on_page(struct task *task, void *executor_arg)
+{
+	struct journal_page *page = container_of(task, struct journal_page, task);
+
+	ordered_work_add(executor_arg, &container_of(page, struct asked_page, page)->work);
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -345,6 +366,8 @@ void disk_queue_pump(struct session *s)
 		w->sessions->page_asked = true;
 	charge_init(&asked->charge, payer_ref(&w->shared->payers, s->charge.payer));
 	charge_add(w, &asked->charge, bytes);
+	asked->work.go_on = take_asked;
+	asked->work.drop = drop_asked;
 	asked->page.task.run = on_page;
 	asked->page.executor = &w->executor;
 	asked->page.session_id = s->id;

@@ -134,6 +134,8 @@ struct session {
 	struct session *list_prev, *list_next; /* in the table */
 	struct charge charge;                  /* what it takes of memory; its user pays */
 	struct table subscriptions;
+	struct table_walk
+	    ending; /* of its subscriptions, when it has ended: the next slice goes on */
 	size_t subscription_bytes; /* what their filters take */
 	size_t pending_bytes;      /* what its groups_pending take */
 	struct inbound *inbound;

@@ -281,11 +281,14 @@ void subscription_remove(struct subscription *sub)
 
 bool subscriptions_free(struct session *s, size_t *steps)
 {
-	struct table_walk walk = table_walk_of(&s->subscriptions);
 	struct subscription *sub;
 
 	REQUIRE_OWNER(s);
-	while (*steps > 0 && (sub = table_walk_next(&walk)) != NULL) {
+	REQUIRE(s->ended);
+	/* mutant: session_end_looks_again */
+	if (s->ending.table == NULL)
+		s->ending = table_walk_of(&s->subscriptions);
+	while (*steps > 0 && (sub = table_walk_next(&s->ending)) != NULL) {
 		struct slice whole = whole_filter(sub);
 
 		(*steps)--;

@@ -34,7 +34,26 @@ struct shared {
 	size_t restored_users; /* main's: not logged yet */
 	_Atomic uint64_t set_aside_users;
 	_Atomic uint64_t store_share; /* of one user, by the configuration in force; 0: any */
+	_Atomic uint32_t waits;       /* publishers whose messages wait on some worker */
 };
+
+/* Deliveries of a publisher begin to wait; or have ended to. Thread: any. */
+static inline void shared_begin_wait(struct shared *s)
+{
+	atomic_fetch_add_explicit(&s->waits, 1, memory_order_relaxed);
+}
+
+static inline void shared_end_wait(struct shared *s)
+{
+	uint32_t before = atomic_fetch_sub_explicit(&s->waits, 1, memory_order_relaxed);
+
+	REQUIRE(before > 0);
+}
+
+static inline bool shared_waits(const struct shared *s)
+{
+	return atomic_load_explicit(&s->waits, memory_order_relaxed) > 0;
+}
 
 /* Without workers: server/workers.c adds them. Takes over the journal. */
 struct shared *shared_new(unsigned workers, struct journal *journal);

@@ -17,6 +17,7 @@
 struct client_list;
 struct http_server;
 struct loop;
+struct ordered_work;
 struct record_batch;
 struct router;
 struct session_table;
@@ -60,10 +61,11 @@ struct worker {
 	struct client_list *clients;    /* client/client_list.h */
 	struct http_server *http;       /* http/http_server.h */
 	const struct session_upcalls *upcalls;
-	uint64_t turn;       /* number of the present one */
-	uint64_t work;       /* done so far, in steps of a fraction of a microsecond */
-	uint64_t work_until; /* at which what can wait is left to the next turn */
-	unsigned turn_steps; /* of work that a connection may cause in a turn */
+	uint64_t turn;                /* number of the present one */
+	uint64_t work;                /* done so far, in steps of a fraction of a microsecond */
+	uint64_t work_until;          /* at which what can wait is left to the next turn */
+	struct ordered_work *ordered; /* that waits (ordered_work.h); utlist DL */
+	unsigned turn_steps;          /* of work that a connection may cause in a turn */
 	struct log_limit quota_limit, memory_limit;
 	struct quota_space space;
 	struct counters counters;

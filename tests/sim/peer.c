@@ -56,7 +56,7 @@ static void take_output(struct peer *p)
 	struct buf *in = memory_received(wire_peer(p->wire));
 
 	p->got_bytes += in->len;
-	if (p->is_durable)
+	if (p->keeps)
 		buf_put_slice(&p->got, buf_slice(in));
 	buf_clear(in);
 }

@@ -11,8 +11,8 @@ struct peer {
 	struct wire *wire;
 	size_t got_bytes;
 	uint8_t last_type; /* of the received packets: the first byte of the newest */
-	struct buf got;    /* where it is kept */
-	bool is_durable;
+	struct buf got;
+	bool keeps; /* what it gets stays in `got` */
 };
 
 struct cost {

@@ -374,12 +374,62 @@ static void packets_wait_for_the_next_turn(struct world *w)
 	assert_true(client_is_done(pub));
 }
 
+/* Deliveries that wait for later turns are paid for by who published: many connections of one user
+ * cannot fill the memory with them, and what is refused is said. */
+static void waiting_deliveries_have_a_payer(struct world *w)
+{
+	enum { PUBLISHERS = 100 };
+	struct client *pubs[PUBLISHERS];
+	struct client *sub = join(w, "sub", &clean);
+	static char text[20001];
+	uint64_t most = 0;
+	size_t refused = 0, closed = 0, before;
+	char name[16];
+
+	memset(text, 'x', sizeof(text) - 1);
+	client_subscribe(sub, "x/#", 1);
+	for (unsigned i = 0; i < PUBLISHERS; i++) {
+		snprintf(name, sizeof(name), "pub%u", i);
+		pubs[i] = join(w, name, &clean);
+	}
+	world_run(w);
+	for (unsigned i = 0; i < w->workers; i++)
+		w->server->workers[i]->turn_steps = 64;
+	for (unsigned i = 0; i < PUBLISHERS; i++)
+		client_publish(pubs[i], "x/y", 1, text);
+	for (unsigned i = 0; i < 20000; i++) {
+		world_steps(w, 1);
+		if (counted(w) > most)
+			most = counted(w);
+	}
+	world_run(w);
+	for (unsigned i = 0; i < PUBLISHERS; i++) {
+		struct answer answer;
+
+		if (client_answers(pubs[i], PACKET_PUBACK, &answer) == 0) {
+			assert_true(pubs[i]->closed); /* there was no memory for its packet */
+			closed++;
+		} else if (answer.reasons[0] == REASON_QUOTA_EXCEEDED) {
+			refused++;
+		}
+	}
+	assert_in_range(refused, 1, PUBLISHERS / 2);
+	/* the subscriber's own messages may find no memory either */
+	before = sub->received_count;
+	assert_in_range(before, PUBLISHERS / 4, PUBLISHERS - refused - closed);
+	assert_in_range(most, 0, 1500000);
+	client_publish(sub, "x/y", 1, text); /* when nothing waits any more */
+	world_run(w);
+	assert_int_equal(sub->received_count, before + 1);
+}
+
 #define ANONYMOUS                                                                                  \
 	"listeners:\n  - bind: unix:/run/sim.sock\nauthentication:\n  anonymous: true\n"           \
 	"  anonymous_sessions: true\nauthorization:\n  acl_file: acl.yaml\n"
 
 static const char retained_mostly[] = ANONYMOUS "limits: {memory: 3300k, retained_bytes: 8M}\n";
 static const char hardly_a_page[] = ANONYMOUS "limits: {memory: 400k, queue_messages: 1000}\n";
+static const char little_memory[] = ANONYMOUS "limits: {memory: 1500k}\n";
 static const char nearly_full[] = ANONYMOUS "limits: {memory: 6400k, retained_bytes: 8M}\n";
 
 int main(void)
@@ -394,6 +444,7 @@ int main(void)
 	    SCENARIO_WITH(waiting_session_continues_when_memory_is_free, .conf = hardly_a_page,
 	                  .seeds = 5, .durable = true),
 	    SCENARIO_WITH(packets_wait_for_the_next_turn, .conf = nearly_full, .seeds = 20),
+	    SCENARIO_WITH(waiting_deliveries_have_a_payer, .conf = little_memory, .seeds = 10),
 	    SCENARIO_WITH(queue_on_disk_is_read_in_small_pages, .conf = hardly_a_page, .seeds = 10,
 	                  .durable = true),
 	};

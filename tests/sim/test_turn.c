@@ -37,6 +37,8 @@
 #define PUBLISHERS  (40 / SHRINK)
 #define READERS     (1000 / SHRINK)
 #define WILLS       (300 / SHRINK)
+#define KEPT        (4000 / SHRINK)
+#define ROUNDS      5
 
 /* The first ones subscribe, the others publish. */
 struct crowd {
@@ -171,6 +173,66 @@ static struct cost message_to_many_kept(struct crowd *c)
 	return to_many(c, &(const struct who){.expiry_s = 1000}, 4000);
 }
 
+/* Topic "k", payload: the publisher, and the number of its message. */
+static void publish_counted(struct peer *p, uint8_t publisher, uint8_t number)
+{
+	const uint8_t payload[] = {publisher, number};
+	struct publish_out out = {.version = MQTT_5_0,
+	                          .qos = 1,
+	                          .packet_id = (uint16_t)(number + 1),
+	                          .topic = SLICE("k"),
+	                          .payload = slice_of(payload, sizeof(payload))};
+	struct buf packet = {0};
+
+	packet_publish_encode(&packet, &out);
+	peer_send(p, buf_slice(&packet));
+	buf_fini(&packet);
+}
+
+#define COUNTED_BYTES 10
+
+/* Each message of each publisher once, in its order. D3 */
+static void check_counted(const struct peer *p)
+{
+	uint8_t next[2] = {0};
+
+	assert_int_equal(p->got.len, 2 * ROUNDS * COUNTED_BYTES);
+	for (size_t at = 0; at < p->got.len; at += COUNTED_BYTES) {
+		const uint8_t *payload = p->got.data + at + COUNTED_BYTES - 2;
+
+		assert_int_equal(p->got.data[at], 0x32);
+		assert_in_range(payload[0], 0, 1);
+		assert_int_equal(payload[1], next[payload[0]]++);
+	}
+}
+
+/* A message for very many queues on disk: its group is built in slices, and delivered in slices. D3
+ */
+static struct cost queued_for_many(struct crowd *c)
+{
+	struct cost cost;
+
+	for (unsigned i = 0; i < KEPT; i++) {
+		peer_subscribe_many(join(c, &(const struct who){.expiry_s = 1000}), "k", 1, 1);
+		peer_run(c->w, &c->peers[c->count - 1]);
+	}
+	for (unsigned i = 0; i < 2; i++)
+		(void)join(c, &(const struct who){0});
+	forget_output(c);
+	for (unsigned i = 0; i < c->count; i++)
+		c->peers[i].keeps = true;
+	for (uint8_t n = 0; n < ROUNDS; n++) {
+		for (uint8_t i = 0; i < 2; i++)
+			publish_counted(&c->peers[KEPT + i], i, n);
+	}
+	cost = peers_run(c->w, c->peers, c->count);
+	for (unsigned i = 0; i < KEPT; i++)
+		check_counted(&c->peers[i]);
+	assert_int_equal(c->peers[KEPT].got_bytes, ROUNDS * 4);
+	assert_int_equal(c->peers[KEPT + 1].got_bytes, ROUNDS * 4);
+	return cost;
+}
+
 static struct cost wills(struct crowd *c)
 {
 	const struct who who = {.will_bytes = 2000};
@@ -267,26 +329,38 @@ static struct cost subscribed_meanwhile(struct crowd *c)
 	return cost;
 }
 
+#define CONF                                                                                       \
+	"listeners: [{bind: unix:/run/sim.sock}]\n"                                                \
+	"authentication: {anonymous: true, anonymous_sessions: true}\n"                            \
+	"authorization: {acl_file: acl.yaml}\n"                                                    \
+	"limits: {sessions_per_user: 100000}\n"
+
 static const struct row {
 	const char *name;
 	struct cost (*fn)(struct crowd *c);
 	uint64_t turn_steps; /* at most */
 	bool is_whole;       /* it may be done in one turn */
+	const char *conf;    /* NULL: as usual */
 } rows[] = {
-    {"overlapping filters", overlapping_clean, TURN_STEPS, false},
-    {"overlapping filters, kept", overlapping_kept, TURN_STEPS, false},
-    {"one message to many", message_to_many, TURN_STEPS, false},
-    {"one message to many, kept", message_to_many_kept, TURN_STEPS, false},
-    {"wills that fire together", wills, TURN_STEPS, false},
-    {"UNSUBSCRIBE meanwhile", unsubscribed_meanwhile, TURN_STEPS, false},
-    {"SUBSCRIBE meanwhile", subscribed_meanwhile, WHOLE_STEPS, true},
+    {"overlapping filters", overlapping_clean, TURN_STEPS, false, NULL},
+    {"overlapping filters, kept", overlapping_kept, TURN_STEPS, false, NULL},
+    {"one message to many", message_to_many, TURN_STEPS, false, NULL},
+    {"one message to many, kept", message_to_many_kept, TURN_STEPS, false, NULL},
+    {"QoS 1 to many queues", queued_for_many, TURN_STEPS, false,
+     CONF "persistence: {directory: x}\n"},
+    {"QoS 1 to many queues, not waited for", queued_for_many, TURN_STEPS, false,
+     CONF "persistence: {directory: x, durability: interval}\n"},
+    {"wills that fire together", wills, TURN_STEPS, false, NULL},
+    {"UNSUBSCRIBE meanwhile", unsubscribed_meanwhile, TURN_STEPS, false, NULL},
+    {"SUBSCRIBE meanwhile", subscribed_meanwhile, WHOLE_STEPS, true, NULL},
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
 static void one_row(void **state)
 {
 	const struct row *row = *state;
-	const struct world_settings settings = {.seed = 1, .workers = 1, .durable = true};
+	const struct world_settings settings = {
+	    .seed = 1, .workers = 1, .durable = true, .conf = row->conf};
 	struct crowd c = {.w = world_new(&settings)};
 	struct cost cost = row->fn(&c);
 

@@ -20,7 +20,7 @@
 #define TURN_MS 10.0
 /* Four times as much may cost so many times as much: each slice costs something. What grows with
  * the square would cost sixteen times. */
-#define GROWTH 6
+#define GROWTH 5
 #define TRIES  5
 
 /* Otherwise only the results are checked, with less input. */

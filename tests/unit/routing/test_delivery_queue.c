@@ -204,14 +204,21 @@ static void who_has_just_come_goes_first(void **state)
 
 static void what_waits_is_counted_as_memory_and_given_back(void **state)
 {
+	struct payer *payer;
 	struct fixture f;
 
 	(void)state;
 	setup(&f, 1);
 	add(&f, 0, "a", 'a', 0, 5);
 	assert_true(f.w->counters.memory_bytes > 5 * sizeof(struct target_item));
+	payer = payers_find(&f.w->shared->payers, PAYER_USER, SLICE("user"));
+	assert_int_equal(payer_memory(payer), f.w->counters.memory_bytes);
+	assert_true(shared_waits(f.w->shared));
 	run_turns(&f);
 	assert_int_equal(f.w->counters.memory_bytes, 0);
+	assert_int_equal(payer_memory(payer), 0);
+	payer_unref(&f.w->shared->payers, &payer);
+	assert_false(shared_waits(f.w->shared));
 	teardown(&f);
 }
 

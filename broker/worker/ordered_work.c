@@ -1,0 +1,63 @@
+/* See ordered_work.h. */
+#include "worker/ordered_work.h"
+
+#include "base/list.h"
+
+/* One may take an eighth of a turn at once, the slice of a turn is half of that. */
+#define ONE_STEPS(w)   ((w)->turn_steps / 8 + 1)
+#define SLICE_STEPS(w) ((w)->turn_steps / 16 + 1)
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+void ordered_work_add(struct worker *w, struct ordered_work *work)
+{
+	REQUIRE_EXECUTOR(&w->executor);
+	REQUIRE(work->go_on != NULL && work->drop != NULL);
+	/* mutant: ordered_work_overtakes */
+	if (!ordered_work_waits(w) &&
+	    work->go_on(w, work, least(w->work + ONE_STEPS(w), w->work_until)))
+		return;
+	DL_APPEND(w->ordered, work);
+}
+
+struct ordered_work *ordered_work_last(const struct worker *w)
+{
+	return w->ordered == NULL ? NULL : w->ordered->prev;
+}
+
+/* It causes nothing that would have to wait for it. */
+static void go_on_until(struct worker *w, uint64_t until)
+{
+	REQUIRE_EXECUTOR(&w->executor);
+	while (w->ordered != NULL && w->work < until) {
+		struct ordered_work *work = w->ordered;
+
+		DL_DELETE(w->ordered, work);
+		if (!work->go_on(w, work, until))
+			DL_PREPEND(w->ordered, work);
+	}
+}
+
+void ordered_work_turn(struct worker *w)
+{
+	go_on_until(w, w->work + SLICE_STEPS(w));
+}
+
+void ordered_work_flush(struct worker *w)
+{
+	go_on_until(w, UINT64_MAX);
+}
+
+void ordered_work_fini(struct worker *w)
+{
+	REQUIRE_EXECUTOR(&w->executor);
+	while (w->ordered != NULL) {
+		struct ordered_work *work = w->ordered;
+
+		DL_DELETE(w->ordered, work);
+		work->drop(w, work);
+	}
+}
