@@ -444,7 +444,7 @@ int main(void)
 	    SCENARIO_WITH(waiting_session_continues_when_memory_is_free, .conf = hardly_a_page,
 	                  .seeds = 5, .durable = true),
 	    SCENARIO_WITH(packets_wait_for_the_next_turn, .conf = nearly_full, .seeds = 20),
-	    SCENARIO_WITH(waiting_deliveries_have_a_payer, .conf = little_memory, .seeds = 10),
+	    SCENARIO_WITH(waiting_deliveries_have_a_payer, .conf = little_memory, .seeds = 3),
 	    SCENARIO_WITH(queue_on_disk_is_read_in_small_pages, .conf = hardly_a_page, .seeds = 10,
 	                  .durable = true),
 	};
