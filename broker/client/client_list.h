@@ -16,10 +16,17 @@ struct admission {
 	void *arg;
 };
 
+/* Connections go on because the store has space again (space_walk.h). */
+struct space_walk {
+	struct conn *next; /* NULL: none is left */
+	bool again;        /* another one after this */
+};
+
 struct client_list {
 	struct conn *conns; /* utlist DL, in order of arrival here */
 	struct half_open half_open;
 	struct admission admission;
+	struct space_walk space_walk;
 	struct conn *yielding;       /* yield.c; utlist DL */
 	struct conn *going_on;       /* the same, before those */
 	struct conn *leaving;        /* move to another worker at the end of the turn */

@@ -10,6 +10,7 @@
 #include "client/half_open_places.h"
 #include "client/keep_alive.h"
 #include "client/packet_dispatch.h"
+#include "client/space_walk.h"
 #include "client/waiting_connect.h"
 #include "client/yield.h"
 #include "session/link_output.h"
@@ -149,6 +150,7 @@ void conn_accept_at_owner(struct conn *c)
 	executor_timer_disarm(&w->executor, &c->timer);
 	admission_forget(c);
 	half_open_places_leave(w, &c->half_open);
+	space_walk_forget(c);
 	DL_DELETE(w->clients->conns, c);
 	link_output_drop(&c->link);
 	conn_memory_suspend(c);

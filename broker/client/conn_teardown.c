@@ -12,6 +12,7 @@
 #include "client/deferred_publish.h"
 #include "client/half_open_places.h"
 #include "client/input_drain.h"
+#include "client/space_walk.h"
 #include "client/yield.h"
 #include "routing/publish_match.h"
 #include "session/link_output.h"
@@ -71,6 +72,7 @@ static void free_conn(struct conn *c)
 	REQUIRE(c->state == CONN_CLOSING && c->link.session == NULL && !c->counted &&
 	        !c->user_counted && c->half_open.address == NULL && !c->yielded);
 	admission_forget(c);
+	space_walk_forget(c);
 	DL_DELETE(w->clients->conns, c);
 	if (c->link.dirty)
 		LL_DELETE2(w->output->dirty, &c->link, next_dirty);

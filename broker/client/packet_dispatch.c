@@ -12,6 +12,7 @@
 #include "client/input_drain.h"
 #include "client/keep_alive.h"
 #include "client/large_publish.h"
+#include "client/space_walk.h"
 #include "client/waiting_connect.h"
 #include "client/yield.h"
 #include "proto/packet_disconnect.h"
@@ -132,14 +133,15 @@ static bool handle_packet(struct conn *c, const struct frame *f, uint64_t receiv
 
 /* --- deferred packets --- */
 
+/* Its turn for new packets does not matter: they have slices of their own. */
 static bool may_go_on(const struct conn *c)
 {
-	return c->state == CONN_ACCEPTED && (c->link.pauses & ~PAUSE_STORE) == 0 &&
-	       !c->link.limit.journal_full;
+	return c->state == CONN_ACCEPTED && (c->link.pauses & ~(PAUSE_STORE | PAUSE_TURN)) == 0 &&
+	       c->link.request == NULL && !c->link.limit.journal_full;
 }
 
 /* How many bytes of them were handled. */
-static size_t handle_deferred(struct conn *c)
+static size_t handle_deferred(struct conn *c, uint64_t until)
 {
 	struct slice in = buf_slice(c->deferred), left = in;
 
@@ -150,21 +152,35 @@ static size_t handle_deferred(struct conn *c)
 		if (!handle_packet(c, &p.frame, p.received_ms))
 			break;
 		if (c->link.goes_on) {
-			yield_go_on(c);
+			if (c->link.pauses == 0) /* else the caller goes on with it */
+				yield_go_on(c);
 			break;
 		}
 		if (c->state == CONN_ACCEPTED)
 			c->link.limit.deferred -= packet_publish_qos(&p.frame) > 0;
 		left = in;
+		if (c->link.worker->work >= until) /* one is always handled */
+			break;
 	}
 	return c->deferred->len - left.len;
 }
 
-void packet_dispatch_deferred(struct conn *c)
+bool packet_dispatch_deferred(struct conn *c, uint64_t until)
 {
 	REQUIRE_OWNER(&c->link);
-	if (c->deferred != NULL && may_go_on(c) && client_link_is_admitted(&c->link))
-		deferred_publish_consume(c, handle_deferred(c));
+	if (c->deferred == NULL || !may_go_on(c) || !client_link_is_admitted(&c->link))
+		return false;
+	deferred_publish_consume(c, handle_deferred(c, until));
+	return c->deferred != NULL && !c->link.defers && may_go_on(c);
+}
+
+/* Before what came after them. */
+static void continue_deferred(struct conn *c)
+{
+	struct worker *w = c->link.worker;
+
+	if (packet_dispatch_deferred(c, w->work + w->turn_steps / 16 + 1))
+		space_walk_start(w);
 }
 
 /* --- the share of a turn --- */
@@ -375,7 +391,7 @@ void packet_dispatch_continue(struct conn *c)
 	if (c->state == CONN_NEW && c->in.len > 0)
 		handle_first(c);
 	auth_packets_continue(c);
-	packet_dispatch_deferred(c);
+	continue_deferred(c);
 	if (conn_waits(c))
 		input_drain_apply(c);
 	if (c->state == CONN_ACCEPTED && c->in.len > 0) {

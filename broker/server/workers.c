@@ -13,6 +13,7 @@
 #include "client/input_drain.h"
 #include "client/keep_alive.h"
 #include "client/packet_dispatch.h"
+#include "client/space_walk.h"
 #include "client/yield.h"
 #include "durability/record_batch.h"
 #include "durability/store_quota.h"
@@ -58,6 +59,8 @@ static bool worker_turn_end(void *arg)
 	bool more = clients->admission.done != NULL && admission_turn(w);
 
 	REQUIRE_EXECUTOR(&w->executor);
+	if (space_walk_is_pending(w))
+		more |= space_walk_turn(w);
 	if (yield_is_pending(w))
 		more |= yield_turn(w);
 	w->turn++;
@@ -112,19 +115,7 @@ static void on_open(struct worker *w)
 /* The journal has space again (journal_space_fn). */
 static void on_space(void *executor_arg)
 {
-	struct worker *w = executor_arg;
-	struct conn *c, *next;
-
-	DL_FOREACH_SAFE (w->clients->conns, c, next) {
-		if (c->link.session != NULL)
-			session_deliver_wake_replay(c->link.session);
-		if (!conn_waits(c) && (c->link.pauses & PAUSE_STORE) == 0)
-			continue;
-		c->link.limit.journal_full =
-		    c->link.limit.journal_full && journal_is_full(w->shared->journal);
-		packet_dispatch_deferred(c);
-		input_drain_apply(c);
-	}
+	space_walk_start(executor_arg);
 }
 
 static void on_ack_failed(struct client_link *link)

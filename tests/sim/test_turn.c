@@ -18,6 +18,7 @@
 #include "routing/router.h"
 #include "scenario.h"
 #include "support/memory_stream.h"
+#include "support/store_memory.h"
 #include "worker/worker.h"
 
 /* The longest turn: a millisecond or two of a slow machine. */
@@ -39,6 +40,7 @@
 #define WILLS       (300 / SHRINK)
 #define KEPT        (4000 / SHRINK)
 #define ROUNDS      5
+#define WAITING     (2000 / SHRINK)
 
 /* The first ones subscribe, the others publish. */
 struct crowd {
@@ -233,6 +235,47 @@ static struct cost queued_for_many(struct crowd *c)
 	return cost;
 }
 
+#define STORE_BYTES ((uint64_t)512 << 10)
+
+/* Each has several messages in flight that find no space, and all go on when there is some. */
+static struct cost space_for_all(struct crowd *c)
+{
+	struct world *w = c->w;
+	struct peer *away = join(c, &(const struct who){.expiry_s = 1000});
+	struct cost cost = {0};
+
+	peer_subscribe_many(away, "k", 1, 1);
+	peer_run(w, away);
+	memory_send_end(wire_peer(away->wire), STREAM_END_RESET);
+	peer_run(w, away);
+	for (unsigned i = 0; i < WAITING; i++)
+		(void)join(c, &(const struct who){0});
+	store_image_bound(w->image, STORE_BYTES,
+	                  STORE_BYTES - STORE_BYTES / 8 - 3000 - store_image_bytes(w->image));
+	w->now_ms += 1000;
+	publish_counted(&c->peers[c->count - 1], 0, ROUNDS); /* the broker sees it with a commit */
+	peers_run(w, c->peers, c->count);
+	forget_output(c);
+	for (unsigned i = 1; i < c->count; i++) {
+		for (uint8_t n = 0; n < ROUNDS; n++)
+			publish_counted(&c->peers[i], 0, n);
+	}
+	peers_run(w, c->peers, c->count);
+	assert_true(world_has_deferred(w));
+	assert_in_range(w->server->workers[0]->counters.queued, 1, 100);
+	store_image_bound(w->image, 0, 0);
+	for (unsigned i = 0; i < 100; i++) {
+		w->now_ms += 50;
+		peers_turn(w, c->peers, c->count, &cost);
+	}
+	while (peers_turn(w, c->peers, c->count, &cost))
+		;
+	for (unsigned i = 1; i < c->count; i++)
+		assert_int_equal(c->peers[i].got_bytes, ROUNDS * 4);
+	assert_int_equal(w->server->workers[0]->counters.queued, WAITING * ROUNDS + 1);
+	return cost;
+}
+
 static struct cost wills(struct crowd *c)
 {
 	const struct who who = {.will_bytes = 2000};
@@ -333,7 +376,7 @@ static struct cost subscribed_meanwhile(struct crowd *c)
 	"listeners: [{bind: unix:/run/sim.sock}]\n"                                                \
 	"authentication: {anonymous: true, anonymous_sessions: true}\n"                            \
 	"authorization: {acl_file: acl.yaml}\n"                                                    \
-	"limits: {sessions_per_user: 100000}\n"
+	"limits:\n  sessions_per_user: 100000\n"
 
 static const struct row {
 	const char *name;
@@ -350,6 +393,8 @@ static const struct row {
      CONF "persistence: {directory: x}\n"},
     {"QoS 1 to many queues, not waited for", queued_for_many, TURN_STEPS, false,
      CONF "persistence: {directory: x, durability: interval}\n"},
+    {"the store has space again", space_for_all, TURN_STEPS, false,
+     CONF "  queue_messages: 1000000\n  queue_bytes: 1G\npersistence: {directory: x}\n"},
     {"wills that fire together", wills, TURN_STEPS, false, NULL},
     {"UNSUBSCRIBE meanwhile", unsubscribed_meanwhile, TURN_STEPS, false, NULL},
     {"SUBSCRIBE meanwhile", subscribed_meanwhile, WHOLE_STEPS, true, NULL},
