@@ -19,7 +19,7 @@ struct admission {
 /* Connections go on because the store has space again (space_walk.h). */
 struct space_walk {
 	struct conn *next; /* NULL: none is left */
-	bool again;        /* another one after this */
+	bool again;        /* another walk is wanted, after this one */
 };
 
 struct client_list {

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "client/admission.h"
 #include "client/auth_packets.h"
+#include "client/client_list.h"
 #include "client/conn_memory.h"
 #include "client/connect.h"
 #include "client/connect_refuse.h"
@@ -12,7 +13,6 @@
 #include "client/input_drain.h"
 #include "client/keep_alive.h"
 #include "client/large_publish.h"
-#include "client/space_walk.h"
 #include "client/waiting_connect.h"
 #include "client/yield.h"
 #include "proto/packet_disconnect.h"
@@ -180,7 +180,7 @@ static void continue_deferred(struct conn *c)
 	struct worker *w = c->link.worker;
 
 	if (packet_dispatch_deferred(c, w->work + w->turn_steps / 16 + 1))
-		space_walk_start(w);
+		w->clients->space_walk.again = true;
 }
 
 /* --- the share of a turn --- */

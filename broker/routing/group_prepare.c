@@ -4,7 +4,6 @@
 #include "durability/durability.h"
 #include "durability/record_batch.h"
 #include "journal/journal_group.h"
-#include "routing/publish_match.h"
 
 /* A publisher's message does not overtake an earlier one of its own that waits for the disk. D3 */
 enum conf_durability group_durability(const struct worker *w, const struct publish_job *job)
@@ -38,22 +37,24 @@ static bool still_fits(const struct prepared_group *p, enum conf_durability dura
 	        (p->durability == DURABILITY_ACK && durability == DURABILITY_INTERVAL));
 }
 
-bool group_prepare(struct worker *w, struct publish_job *job, uint64_t until)
+bool group_prepare(struct worker *w, const struct publish_job *job, struct prepared_group *p,
+                   uint64_t until)
 {
 	enum conf_durability durability = group_durability(w, job);
-	struct publish_match *to = job->to;
-	struct prepared_group *p = &to->prepared;
 
-	if (!still_fits(p, durability))
-		group_prepare_forget(p);
+	if (!still_fits(p, durability)) {
+		journal_group_free(p->group);
+		p->group = NULL;
+		p->done = 0;
+	}
 	if (durability == DURABILITY_NONE || job->msg->qos == 0)
 		return true;
 	if (p->group == NULL) {
 		p->group = journal_group_new(NULL, NULL);
 		p->durability = durability;
 	}
-	for (; p->done < to->item_count; p->done++) {
-		const struct target_item *item = &to->items[p->done];
+	for (; p->done < p->item_count; p->done++) {
+		const struct target_item *item = &p->items[p->done];
 
 		/* mutant: group_in_one_turn */
 		if (w->work >= until)

@@ -5,6 +5,7 @@
 #define ROUTING_GROUP_PREPARE_H
 
 #include "conf/conf.h"
+#include "durability/delivery_target.h"
 #include "routing/publish_job.h"
 #include "worker/worker.h"
 
@@ -14,14 +15,17 @@
 /* Zeros: nothing is prepared. */
 struct prepared_group {
 	struct journal_group *group;
-	size_t done; /* of the items */
+	const struct target_item *items; /* publish_match's */
+	size_t item_count, done;
 	enum conf_durability durability;
 };
 
 /* By how it has to be kept at this moment. */
 enum conf_durability group_durability(const struct worker *w, const struct publish_job *job);
-/* Go on until worker->work has come so far. True: all records are there, or none are needed. */
-bool group_prepare(struct worker *w, struct publish_job *job, uint64_t until);
+/* Go on until worker->work has come so far. True: all records are there, or none are needed.
+ * The items are set. */
+bool group_prepare(struct worker *w, const struct publish_job *job, struct prepared_group *p,
+                   uint64_t until);
 void group_prepare_forget(struct prepared_group *p);
 
 #endif

@@ -245,12 +245,15 @@ struct msg *publish_match_msg(const struct client_link *link)
 	return link->match == NULL ? NULL : msg_ref(link->match->msg);
 }
 
-static bool is_prepared(struct worker *w, struct publish_job *job, uint64_t until)
+static bool is_prepared(struct worker *w, const struct publish_job *job, uint64_t until)
 {
-	const struct publish_match *p = job->to;
+	struct publish_match *p = job->to;
 
-	return (p->item_count < GROUP_PREPARE_MIN && p->prepared.group == NULL) ||
-	       group_prepare(w, job, until);
+	if (p->item_count < GROUP_PREPARE_MIN)
+		return true;
+	p->prepared.items = p->items;
+	p->prepared.item_count = p->item_count;
+	return group_prepare(w, job, &p->prepared, until);
 }
 
 bool publish_match_go_on(struct worker *w, struct publish_job *job)
