@@ -56,7 +56,7 @@ static void refuse_with(struct conn *c, const struct connect *packet, const char
 	/* 3.1.1 has five codes; for anything else it is closed without one. [MQTT3-3.2.2-4, -5] */
 	if (packet->version == MQTT_5_0 || reason_connack_v3(ack->reason) != 0)
 		put_refusal(c, packet, ack);
-	conn_close(c, CLOSE_CONNECT_REFUSED);
+	conn_close_with(c, CLOSE_CONNECT_REFUSED, fault_of(ack->reason, cause), SLICE_EMPTY);
 }
 
 void connect_refuse(struct conn *c, const struct connect *packet, struct fault fault)

@@ -285,7 +285,8 @@ static const char *first_packet_cause(struct slice in)
 {
 #define HTTP                                                                                       \
 	"the client sent HTTP, perhaps WebSocket (ws://, wss://); this listener is for MQTT "      \
-	"itself: use mqtt:// or mqtts:// in the client"
+	"itself: use mqtt:// or mqtts:// in the client, or the port of a listener with "           \
+	"protocol: https"
 	static const struct {
 		struct slice start;
 		const char *cause;

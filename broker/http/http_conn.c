@@ -160,8 +160,10 @@ static void end_exchange(struct http_conn *c)
 		return;
 	}
 	c->state = HTTP_STATE_HEAD;
-	if (c->place.address == NULL)
-		half_open_places_enter(w, &c->place, c->x.stream, HALF_OPEN_CONNECT);
+	/* One that waits for its next request makes way first. */
+	/* mutant: http_idle_makes_way */
+	half_open_places_leave(w, &c->place);
+	half_open_places_enter(w, &c->place, c->x.stream, HALF_OPEN_ACCEPTED);
 	c->request_ms = w->executor.now_ms;
 	arm(c, w->executor.now_ms + (c->in.len > 0 ? timeout_ms(c) : IDLE_MS));
 	if (c->paused) {
@@ -234,6 +236,7 @@ static const struct http_route *find_route(const struct http_conn *c, const stru
 		const struct http_route *route = s->routes[i];
 		struct slice path = slice_of_str(route->path(l)), asked = c->x.request.path;
 
+		/* mutant: http_served_only_if_listed */
 		if ((l->serve & route->service) == 0)
 			continue;
 		if (slice_equal(asked, path) ||

@@ -125,6 +125,7 @@ bool http_login_is_admitted(struct http_exchange *x)
 		return true;
 	if (c->state == HTTP_STATE_CLOSING || l == NULL)
 		return false;
+	/* mutant: http_revocation_on_reload */
 	if (stream_fits(x->stream, snapshot->tls[snapshot->slots[slot]], x->identity != NULL,
 	                &why) != STREAM_FITS)
 		return false;

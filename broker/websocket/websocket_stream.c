@@ -114,12 +114,14 @@ static bool is_unproductive(struct websocket_stream *ws, size_t plain)
 	}
 	if (ws->decoder.unproductive < ws->unproductive_before)
 		ws->unproductive_before = 0;
+	/* mutant: websocket_unproductive_frames */
 	return ws->decoder.unproductive - ws->unproductive_before > WEBSOCKET_UNPRODUCTIVE_MAX;
 }
 
 /* What is said to a client that takes nothing is dropped: it could ask for ever. */
 static void answer_ping(struct websocket_stream *ws, struct slice payload)
 {
+	/* mutant: websocket_ping_flood */
 	if (stream_backlog(ws->stream.inner) <= STREAM_BACKLOG_LOW && !ws->closing)
 		send_frame(ws, WEBSOCKET_OP_PONG, payload);
 }
@@ -131,6 +133,7 @@ static void note_heard(struct websocket_stream *ws, size_t plain)
 	if (plain > 0)
 		ws->data_ms = ws->stream.facts->heard_ms;
 	else
+		/* mutant: websocket_ping_keeps_alive */
 		ws->stream.facts->heard_ms = ws->data_ms;
 }
 

@@ -155,14 +155,15 @@ class MqttJs(LineProcess):
     """MQTT.js in its own process, driven line by line (node/driver.js)."""
 
     def __init__(self, broker, version=5, *, client_id=None, user="anna", password=None, expect_connect=True,
-                 **options):
+                 listener=0, **options):
         super().__init__([*NODE, str(HERE / "node/driver.js")], stdin=subprocess.PIPE)
-        host, port = broker.addresses[0]
+        host, port = broker.addresses[listener]
+        scheme = "wss" if broker.config["listeners"][listener].get("protocol") == "https" else "mqtts"
         options = {"protocolVersion": version, "clientId": client_id or f"js-{next(serial)}", **options}
         if user is not None:
             options.update(username=user, password=broker.password(user) if password is None else password)
         self.seen = {}
-        self.call("connect", url=f"mqtts://{host}:{port}", cafile=str(broker.pki.path("ca.crt")), options=options)
+        self.call("connect", url=f"{scheme}://{host}:{port}", cafile=str(broker.pki.path("ca.crt")), options=options)
         self.connack = self.event("connect")["connack"] if expect_connect else None
 
     def call(self, do, **arguments):

@@ -7,6 +7,7 @@ import struct
 
 import mqtt
 import proxies
+import websocket
 from timeouts import scaled_timeout
 
 TIMEOUT_S = scaled_timeout(20)
@@ -39,7 +40,7 @@ def fresh_address():
 
 
 def open_stream(broker, *, context=None, listener=0, session=None, source=None, header=None):
-    """A connected socket, with TLS if the listener uses it; the server is verified. `header`: bytes that a proxy sends
+    """A connected socket, with TLS if the listener uses it, and WebSocket over that; the server is verified. `header`: bytes that a proxy sends
     first; where the listener asks for a PROXY header and none is given, one that names `source`."""
     address = broker.addresses[listener]
     if header is None and broker.config["listeners"][listener].get("proxy_protocol") == "required":
@@ -55,7 +56,8 @@ def open_stream(broker, *, context=None, listener=0, session=None, source=None, 
     stream.sendall(header or b"")
     try:
         context = context or tls_context(broker.pki)
-        return context.wrap_socket(stream, server_hostname="localhost", session=session)
+        tls = context.wrap_socket(stream, server_hostname="localhost", session=session)
+        return websocket.WebSocket(tls) if broker.config["listeners"][listener].get("protocol") == "https" else tls
     except BaseException:
         stream.close()
         raise
