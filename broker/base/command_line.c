@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -16,7 +17,7 @@
 #include "base/require.h"
 #include "base/trust.h"
 
-#define OPTIONS_MAX 32
+#define OPTIONS_MAX 96
 #define LIST_TEXT   256
 #define OPTION_TEXT 64 /* a longer one is not compared */
 /* Values of options without a letter begin here, by their row. */
@@ -75,6 +76,19 @@ static const struct command_option *option_at(size_t row)
 	return row < COMMON_COUNT ? &common[row] : &current->options[row - COMMON_COUNT];
 }
 
+/* The row of a letter that exists. A program's own letters count first: -h is its host, where it
+ * has one. */
+static size_t row_of_letter(int letter)
+{
+	size_t row = COMMON_COUNT + current->option_count;
+
+	do {
+		REQUIRE(row > 0);
+		row--;
+	} while (option_at(row)->letter != letter);
+	return row;
+}
+
 /* A program may be started with descriptors 0, 1 or 2 closed (`2>&-`).  The next file that it opens
  * then gets that number, and every message for people is written into that file. */
 static void reserve_standard_descriptors(void)
@@ -120,12 +134,10 @@ static int no_value(int found, bool wanted)
 {
 	bool by_letter = found < FIRST_VALUE;
 	char name[OPTION_TEXT];
-	size_t row = 0;
 
 	REQUIRE(by_letter || found < FIRST_VALUE + OPTIONS_MAX);
-	while (by_letter && option_at(row)->letter != found)
-		row++;
-	put_option(name, sizeof(name), option_at(by_letter ? row : (size_t)found - FIRST_VALUE),
+	put_option(name, sizeof(name),
+	           option_at(by_letter ? row_of_letter(found) : (size_t)found - FIRST_VALUE),
 	           by_letter);
 	return wanted ? report_usage("%s needs a value", name)
 	              : report_usage("%s takes no value", name);
@@ -178,30 +190,35 @@ int command_line_read(void *options, int argc, char **argv)
 {
 	struct option rows[OPTIONS_MAX + 1] = {0};
 	char letters[2 * OPTIONS_MAX + 2], *end = letters;
+	bool taken[UCHAR_MAX + 1] = {false};
 	size_t count = COMMON_COUNT + current->option_count;
 	int found, rc;
 
 	REQUIRE(count <= OPTIONS_MAX);
 	*end++ = ':'; /* a missing value gets its own answer */
-	for (size_t i = 0; i < count; i++) {
+	/* From the last to the first: of two with a letter, getopt takes the one that it meets
+	 * first. */
+	for (size_t i = count; i-- > 0;) {
 		const struct command_option *o = option_at(i);
+		uint8_t letter = (uint8_t)o->letter;
 
 		rows[i] = (struct option){o->name, o->has_value ? required_argument : no_argument,
 		                          NULL, FIRST_VALUE + (int)i};
-		if (o->letter != 0)
-			*end++ = o->letter;
-		if (o->letter != 0 && o->has_value)
+		if (letter == 0 || taken[letter])
+			continue;
+		taken[letter] = true;
+		*end++ = o->letter;
+		if (o->has_value)
 			*end++ = ':';
 	}
 	*end = '\0';
 	opterr = 0;
 	while ((found = getopt_long(argc, argv, letters, rows, NULL)) != -1) {
-		size_t row = 0;
+		size_t row;
 
 		if (found == '?' || found == ':')
 			return refuse_option(found, argv[optind - 1]);
-		while (found != option_at(row)->letter && found != rows[row].val)
-			row++;
+		row = found < FIRST_VALUE ? row_of_letter(found) : (size_t)found - FIRST_VALUE;
 		rc = option_at(row)->take(options, optarg);
 		if (rc != 0)
 			return rc < 0 ? command_line_finish(0) : rc;

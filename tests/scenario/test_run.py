@@ -2,6 +2,7 @@
 It builds, so meson does not list it: tools/check runs it."""
 
 import hashlib
+import re
 import signal
 import socket
 import stat
@@ -71,6 +72,13 @@ def test_its_lines_work(made):
         other = other.replace("PASSWORD", (directory / "password").read_text().strip())
         assert subprocess.run(["bash", "-c", other], cwd=directory / "pki", check=False).returncode == 0
         listener.wait_line("home/lamp/on 0")
+        listener.kill()
+        ours = [line.strip().replace("build/tools/", f"{ROOT}/build/tools/") for line in broker.lines
+                if re.match(" *build/tools/broker-(sub|pub) ", line)]
+        listener = LineProcess(["bash", "-c", f"exec {ours[0]} -d"], cwd=directory.parent)
+        listener.wait_line("subscribed to")
+        assert subprocess.run(["bash", "-c", ours[1]], cwd=directory.parent, check=False).returncode == 0
+        listener.wait_line("home/lamp/on 1")
         listener.kill()
         second = run(directory)
         assert second.returncode == 1 and f"port {port}" in second.stderr

@@ -78,6 +78,7 @@ static uint64_t next_wait(struct mqtt_connection *c)
 	const struct mqtt_endpoint *e = c->endpoint;
 	uint64_t max = e->retry_max_ms == 0 ? RETRY_MAX_MS : e->retry_max_ms, chance;
 
+	REQUIRE(e->retry_min_ms > 0);
 	c->wait_ms = c->wait_ms == 0 ? e->retry_min_ms : c->wait_ms * 2;
 	if (c->wait_ms > max)
 		c->wait_ms = max;
@@ -309,6 +310,7 @@ static void take_input(struct mqtt_connection *c, struct slice bytes)
 	bool was_connecting = c->protocol.state == MQTT_CONNECTING;
 	struct fault fault;
 
+	REQUIRE(!c->in_events && c->stage == MQTT_STAGE_UP);
 	c->in_events = true;
 	fault = mqtt_protocol_input(&c->protocol, bytes, uv_now(c->loop));
 	follow(c, fault, was_connecting);
@@ -318,7 +320,9 @@ static void take_input(struct mqtt_connection *c, struct slice bytes)
 /* After events: send what they put; an end takes effect now. */
 static void settle(struct mqtt_connection *c)
 {
-	if (c->fd >= 0 && !c->blocked && !c->broken && mqtt_connection_backlog(c) > 0)
+	bool is_abort = c->has_ended && c->stopping;
+
+	if (!is_abort && c->fd >= 0 && !c->blocked && !c->broken && mqtt_connection_backlog(c) > 0)
 		write_out(c);
 	if (c->has_ended)
 		shut(c);
@@ -332,6 +336,7 @@ static void read_all(struct mqtt_connection *c)
 	int ssl_error = SSL_ERROR_NONE;
 	ssize_t n = 1;
 
+	REQUIRE(!c->in_events && c->fd >= 0);
 	for (int i = 0; i < READS_MAX && n > 0 && !c->has_ended && !c->paused; i++) {
 		n = read_some(c, bytes, sizeof(bytes), &ssl_error);
 		c->read_ns = uv_hrtime();
@@ -356,6 +361,7 @@ static void read_all(struct mqtt_connection *c)
 
 static void start_mqtt(struct mqtt_connection *c)
 {
+	REQUIRE(c->protocol.state == MQTT_CLOSED);
 	c->stage = MQTT_STAGE_UP;
 	c->refused = false;
 	mqtt_protocol_open(&c->protocol, c->client_id, uv_now(c->loop));
@@ -403,6 +409,7 @@ static void on_connected(struct mqtt_connection *c)
 {
 	const struct mqtt_endpoint *e = c->endpoint;
 
+	REQUIRE(c->attempt != NULL && c->ssl == NULL);
 	c->blocked = false;
 	set_timer(c, c->attempt->deadline_ms);
 	if (c->events->on_tcp != NULL)
@@ -485,6 +492,7 @@ static void dial(struct mqtt_connection *c)
 		end(c, MQTT_LOSS_CONNECT, REASON_SUCCESS);
 		return;
 	}
+	REQUIRE((c->handles & HANDLE_POLL) == 0);
 	c->poll.data = c;
 	c->handles |= HANDLE_POLL;
 	c->blocked = true; /* connected is writable */
@@ -660,7 +668,7 @@ void mqtt_connection_fini(struct mqtt_connection *c)
 
 void mqtt_connection_start(struct mqtt_connection *c)
 {
-	REQUIRE(c->stage == MQTT_STAGE_IDLE);
+	REQUIRE(c->stage == MQTT_STAGE_IDLE && c->endpoint != NULL);
 	c->stopping = c->paused = false;
 	init_timer(c);
 	begin_attempt(c);

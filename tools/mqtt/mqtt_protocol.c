@@ -97,6 +97,7 @@ static uint16_t next_packet_id(const struct mqtt_protocol *p)
 {
 	uint16_t id = p->next_id;
 
+	REQUIRE(id != 0);
 	return p->ring_count > 0 && entry_at(p, 0)->packet_id == id ? 0 : id;
 }
 
@@ -104,6 +105,7 @@ static struct mqtt_in_flight *add_entry(struct mqtt_protocol *p, enum step step,
 {
 	struct mqtt_in_flight *e;
 
+	REQUIRE(p->ring_count < UINT16_MAX && step != STEP_DONE);
 	if (p->ring_count == p->ring_size)
 		grow_ring(p);
 	e = entry_at(p, p->ring_count++);
@@ -256,6 +258,7 @@ static void resend(struct mqtt_protocol *p, bool session_present)
 		const struct mqtt_in_flight *e = entry_at(p, i);
 		size_t start = p->out.len;
 
+		REQUIRE(at + e->size <= p->stored.len);
 		if (e->step == STEP_PUBCOMP) {
 			packet_ack_encode(&p->out, p->options->version, PACKET_PUBREL, e->packet_id,
 			                  REASON_SUCCESS, SLICE_EMPTY);
@@ -590,6 +593,7 @@ static struct fault take_kept(struct mqtt_protocol *p, struct slice *bytes)
 		struct slice whole;
 		struct fault fault;
 
+		REQUIRE(n > 0);
 		buf_put(&p->in, bytes->data, n);
 		*bytes = slice_skip(*bytes, n);
 		if (p->in.len < p->in_needed)
@@ -623,6 +627,7 @@ struct fault mqtt_protocol_input(struct mqtt_protocol *p, struct slice bytes, ui
 {
 	struct fault fault;
 
+	REQUIRE(p->options != NULL);
 	if (p->state != MQTT_OPEN && p->state != MQTT_CONNECTING)
 		return FAULT_NONE;
 	p->heard_ms = now_ms;

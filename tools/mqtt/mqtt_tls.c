@@ -192,8 +192,8 @@ static int check_chain(int ok, X509_STORE_CTX *store)
 	const char *host = X509_VERIFY_PARAM_get0_host(X509_STORE_CTX_get0_param(store), 0);
 	char *address = NULL;
 
-	if (ok || problem == NULL || problem->untrusted)
-		return ok;
+	if (ok || !tls->verifies || problem == NULL || problem->untrusted)
+		return ok; /* of SSL_VERIFY_NONE it counts for nothing */
 	problem->untrusted = true;
 	if (host == NULL)
 		address = X509_VERIFY_PARAM_get1_ip_asc(X509_STORE_CTX_get0_param(store));
@@ -232,7 +232,8 @@ static bool set_up(struct mqtt_tls *tls, const struct mqtt_tls_options *o, struc
 		           o->pin);
 		return false;
 	}
-	if ((o->groups != NULL && SSL_CTX_set1_groups_list(ctx, o->groups) != 1) ||
+	if ((o->groups != NULL &&
+	     SSL_CTX_ctrl(ctx, SSL_CTRL_SET_GROUPS_LIST, 0, (void *)(uintptr_t)o->groups) != 1) ||
 	    (o->ciphers != NULL && SSL_CTX_set_cipher_list(ctx, o->ciphers) != 1 &&
 	     SSL_CTX_set_ciphersuites(ctx, o->ciphers) != 1)) {
 		buf_printf(why, "OpenSSL does not know these ciphers or groups");
@@ -279,6 +280,7 @@ static bool is_address(const char *host)
 	return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
 }
 
+/* The macros for names and groups take away const. */
 static bool set_name(const struct mqtt_tls *tls, SSL *ssl, const char *host)
 {
 	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
@@ -286,7 +288,8 @@ static bool set_name(const struct mqtt_tls *tls, SSL *ssl, const char *host)
 	if (is_address(host))
 		return !tls->verifies || X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1;
 	X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-	return SSL_set_tlsext_host_name(ssl, host) == 1 &&
+	return SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+	                (void *)(uintptr_t)host) == 1 &&
 	       (!tls->verifies || X509_VERIFY_PARAM_set1_host(param, host, 0) == 1);
 }
 
