@@ -17,6 +17,7 @@
 struct acl_subject {
 	const struct acl *acl;
 	bool anonymous;
+	bool has_no_login;        /* anonymous, or assumed */
 	bool reads_by_client;     /* %c in a rule for reading */
 	enum acl_partial partial; /* the own word, or that of a role */
 	struct rule_names names;  /* of bytes at the end of this object */
@@ -60,6 +61,7 @@ struct acl_subject *acl_subject_new(const struct acl *acl, const struct acl_who 
 
 	s->acl = acl;
 	s->anonymous = who->anonymous;
+	s->has_no_login = who->anonymous || who->assumed;
 	s->own = principal == NULL ? NULL : &principal->rules;
 	own.client_id = copy_text(&space, who->client_id);
 	if (!who->anonymous)
@@ -381,7 +383,8 @@ struct acl_verdict acl_check(const struct acl_subject *subject, const struct acl
 			return (struct acl_verdict){.cause = ACL_CAUSE_GUARD_SYSTEM};
 		q.bridge = true;
 	}
-	if (writes && subject->anonymous && (guard = decide(&subject->acl->guard, &q)) != NULL)
+	/* mutant: assumed_users_are_guarded */
+	if (writes && subject->has_no_login && (guard = decide(&subject->acl->guard, &q)) != NULL)
 		return (struct acl_verdict){
 		    .cause = ACL_CAUSE_GUARD_DESIRED,
 		    .desired = (uint32_t)(guard - subject->acl->guard.rules),

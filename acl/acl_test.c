@@ -44,8 +44,7 @@ size_t acl_each_test(const struct acl *acl, acl_roles_fn *roles_of, void *roles_
 		    .client_id = slice_of_str(test->client_id),
 		};
 
-		result.skipped = !test->anonymous && roles_of != NULL &&
-		                 !roles_of(roles_arg, who.user, &who.roles, &who.role_count);
+		result.skipped = !test->anonymous && roles_of != NULL && !roles_of(roles_arg, &who);
 		if (!result.skipped) {
 			result.verdict = test_ask(acl, test, &who);
 			result.passed = result.verdict.allowed == test->expect_allow;

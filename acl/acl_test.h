@@ -6,7 +6,7 @@
 #include "conf/errors.h"
 
 /* The roles that the identity source gives to a user. False: the user is missing or locked. */
-typedef bool acl_roles_fn(void *arg, struct slice user, char *const **roles, size_t *role_count);
+typedef bool acl_roles_fn(void *arg, struct acl_who *who);
 
 /* Run the tests of the file. A test of a user who is missing or locked is skipped with a warning; a
  * failed test is an error with its place. Returns how many ran. */

@@ -46,7 +46,7 @@ struct acl_rule; /* one line of the file */
 enum acl_cause {
 	ACL_CAUSE_RULE,          /* `rule` decided */
 	ACL_CAUSE_NO_RULE,       /* none matched: denied */
-	ACL_CAUSE_GUARD_DESIRED, /* anonymous never writes desired-state topics */
+	ACL_CAUSE_GUARD_DESIRED, /* anonymous, or assumed, never writes desired-state topics */
 	ACL_CAUSE_GUARD_BRIDGE,  /* below BRIDGE_PREFIX: no rule names it */
 	ACL_CAUSE_GUARD_SYSTEM,  /* nobody publishes to $... */
 };
@@ -64,6 +64,8 @@ struct acl;
 /* Who asks. */
 struct acl_who {
 	bool anonymous;
+	/* It has a name and came without login: the guards see it as anonymous. */
+	bool assumed;
 	struct slice user;
 	struct slice client_id;
 	/* Those of the identity source; the users: of the ACL file add theirs. */

@@ -34,7 +34,7 @@ struct identity *identity_new(enum identity_kind kind, struct slice name, uint64
 	key = (uint8_t *)(id + 1);
 	if (kind == IDENTITY_ANONYMOUS) {
 		key[len++] = 'a';
-	} else if (kind == IDENTITY_CERTIFICATE && entry_id == 0) {
+	} else if ((kind == IDENTITY_CERTIFICATE || kind == IDENTITY_PEER) && entry_id == 0) {
 		key[len++] = 'c';
 	} else {
 		key[len++] = 'u';

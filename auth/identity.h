@@ -12,6 +12,8 @@ enum identity_kind {
 	IDENTITY_ANONYMOUS,
 	IDENTITY_PASSWORD,    /* by an entry of the identity source */
 	IDENTITY_CERTIFICATE, /* named by a client certificate */
+	IDENTITY_PEER,        /* named by peer_users of a Unix socket */
+	IDENTITY_ASSUMED,     /* came without login, and is the assume_user of its listener */
 };
 
 struct identity {
@@ -20,8 +22,8 @@ struct identity {
 	uint64_t entry_id; /* of the identity source; 0: it has none */
 	struct slice name; /* empty for anonymous */
 	/* Equal keys are the same user: entry and name where the identity source has an entry (a
-	 * user of the same name who is made later differs), the name alone for a certificate
-	 * without an entry, one key for all anonymous clients. Opaque bytes, stable over
+	 * user of the same name who is made later differs), the name alone for a certificate or a
+	 * peer without an entry, one key for all anonymous clients. Opaque bytes, stable over
 	 * restarts. */
 	struct slice key;
 	/* A digest of the password that was used, to see at a reload whether it changed. */
@@ -38,6 +40,8 @@ struct identity_entry {
 	bool has_password;
 	bool has_scram;
 	bool locked;
+	/* It is only for assume_user: it never logs in. */
+	bool assumed;
 	char *const *roles;
 	size_t role_count;
 	/* Of the source's file. 0: it has no lines. */
@@ -51,6 +55,12 @@ struct identity *identity_new(enum identity_kind kind, struct slice name, uint64
                               uint64_t credential);
 struct identity *identity_ref(struct identity *id);
 void identity_unref(struct identity **id); /* NULL is fine; *id becomes NULL */
+
+/* Did it come without any login? What anonymous clients may not, it may not either. */
+static inline bool identity_has_no_login(const struct identity *id)
+{
+	return id->kind == IDENTITY_ANONYMOUS || id->kind == IDENTITY_ASSUMED;
+}
 
 /* The name inside a key; empty: anonymous. */
 struct slice identity_key_name(struct slice key);

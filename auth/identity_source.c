@@ -183,6 +183,13 @@ bool identity_source_roles(const struct identity_source *source, struct slice na
 	return true;
 }
 
+bool identity_source_is_assumed(const struct identity_source *source, struct slice name)
+{
+	struct identity_entry entry;
+
+	return identity_source_find(source, name, &entry) && entry.assumed;
+}
+
 size_t identity_source_admitted(const struct identity_source *source, bool by_certificate,
                                 size_t most)
 {
@@ -239,7 +246,7 @@ bool identity_source_has_removed(const struct identity_source *source, const str
 {
 	struct identity_entry entry;
 
-	if (id->kind != IDENTITY_PASSWORD)
+	if (id->kind == IDENTITY_ANONYMOUS || id->kind == IDENTITY_CERTIFICATE || id->entry_id == 0)
 		return false;
 	return !identity_source_find(source, id->name, &entry) || entry.id != id->entry_id;
 }
@@ -298,7 +305,8 @@ void identity_source_each_removed(const struct identity_source *before,
 
 static bool is_unchanged(const struct identity_entry *a, const struct identity_entry *b)
 {
-	return a->id == b->id && a->locked == b->locked && a->credential == b->credential &&
+	return a->id == b->id && a->locked == b->locked && a->assumed == b->assumed &&
+	       a->credential == b->credential &&
 	       identity_roles_equal(a->roles, a->role_count, b->roles, b->role_count);
 }
 
@@ -340,6 +348,9 @@ static void diff_user(const struct identity_entry *old, const struct identity_en
 		fn(arg, "user changed", old->name, "somebody else of this name");
 	if (old->locked != now->locked)
 		fn(arg, "user changed", old->name, now->locked ? "locked" : "unlocked");
+	if (old->assumed != now->assumed)
+		fn(arg, "user changed", old->name,
+		   now->assumed ? "only for assume_user" : "not for assume_user");
 	if (old->credential != now->credential)
 		fn(arg, "user changed", old->name, "password");
 	if (!identity_roles_equal(old->roles, old->role_count, now->roles, now->role_count)) {

@@ -52,6 +52,8 @@ bool identity_source_find(const struct identity_source *source, struct slice nam
  * Without a source everybody exists and has none. */
 bool identity_source_roles(const struct identity_source *source, struct slice name,
                            char *const **roles, size_t *role_count);
+/* Is it an entry for assume_user alone? */
+bool identity_source_is_assumed(const struct identity_source *source, struct slice name);
 /* How many users can log in, counted as far as `most`. Without a source these are all whom a
  * certificate names, where `by_certificate`. */
 size_t identity_source_admitted(const struct identity_source *source, bool by_certificate,

@@ -6,6 +6,8 @@
 
 #include "auth/client_id.h"
 
+#define ONLY_ASSUMED "the user is only for assume_user, and cannot log in"
+
 static enum login_verdict refuse(enum login_verdict verdict, const char *reason, const char **why)
 {
 	*why = reason;
@@ -34,29 +36,67 @@ static bool certificate_decides(const struct login *l)
 	return l->has_certificate && l->conf->certificate_user != CERTIFICATE_USER_NONE;
 }
 
-static enum login_verdict decide_certificate(const struct login *l, struct identity **identity,
-                                             const char **why)
+/* Somebody else than the client says who it is: what is said where the names do not fit. */
+struct naming {
+	enum identity_kind kind;
+	const char *other_name, *unknown;
+};
+
+static const struct naming by_certificate = {IDENTITY_CERTIFICATE,
+                                             "the user name is not the one of the certificate",
+                                             "the certificate names an unknown user"};
+static const struct naming by_peer = {IDENTITY_PEER,
+                                      "the user name is not the one that peer_users has for this "
+                                      "process",
+                                      "peer_users names an unknown user"};
+
+static enum login_verdict decide_named(const struct login *l, struct slice name,
+                                       const struct naming *naming, struct identity **identity,
+                                       const char **why)
 {
-	struct slice name = l->certificate_name;
 	struct identity_entry found;
 	const struct identity_entry *entry = find_entry(l, name, &found);
 	const char *bad_name, *bad_id;
 
-	if (name.len == 0)
-		return refuse(LOGIN_BAD_CREDENTIALS, "the certificate does not name one user", why);
 	if (!identity_name_valid(name, &bad_name))
 		return refuse(LOGIN_BAD_CREDENTIALS, bad_name, why);
 	if (l->has_user_name && !slice_equal(l->user_name, name))
-		return refuse(LOGIN_BAD_CREDENTIALS,
-		              "the user name is not the one of the certificate", why);
+		return refuse(LOGIN_BAD_CREDENTIALS, naming->other_name, why);
 	if (identity_source_exists(l->source) && entry == NULL)
-		return refuse(LOGIN_BAD_CREDENTIALS, "the certificate names an unknown user", why);
+		return refuse(LOGIN_BAD_CREDENTIALS, naming->unknown, why);
 	if (entry != NULL && entry->locked)
 		return refuse(LOGIN_BAD_CREDENTIALS, "the user is locked", why);
+	/* mutant: assumed_users_are_not_named */
+	if (entry != NULL && entry->assumed)
+		return refuse(LOGIN_BAD_CREDENTIALS, ONLY_ASSUMED, why);
 	bad_id = client_id_refused(l, name);
 	if (bad_id != NULL)
 		return refuse(LOGIN_BAD_CLIENT_ID, bad_id, why);
-	*identity = identity_new(IDENTITY_CERTIFICATE, name, entry == NULL ? 0 : entry->id, 0);
+	*identity = identity_new(naming->kind, name, entry == NULL ? 0 : entry->id, 0);
+	return LOGIN_ACCEPTED;
+}
+
+static enum login_verdict decide_certificate(const struct login *l, struct identity **identity,
+                                             const char **why)
+{
+	if (l->certificate_name.len == 0)
+		return refuse(LOGIN_BAD_CREDENTIALS, "the certificate does not name one user", why);
+	return decide_named(l, l->certificate_name, &by_certificate, identity, why);
+}
+
+/* Of a listener with assume_user, a client without any login. */
+static enum login_verdict decide_assumed(const struct login *l, struct identity **identity,
+                                         const char **why)
+{
+	struct identity_entry found;
+	const struct identity_entry *entry = find_entry(l, l->assumed_name, &found);
+
+	if (entry == NULL || !entry->assumed)
+		return refuse(LOGIN_NOT_AUTHORIZED,
+		              "assume_user names a user that was not added with --assumed", why);
+	if (entry->locked)
+		return refuse(LOGIN_NOT_AUTHORIZED, "the user of assume_user is locked", why);
+	*identity = identity_new(IDENTITY_ASSUMED, l->assumed_name, entry->id, 0);
 	return LOGIN_ACCEPTED;
 }
 
@@ -67,6 +107,8 @@ static const char *no_password_login(const struct identity_entry *entry, bool sc
 		return "no such user";
 	if (entry->locked)
 		return "the user is locked";
+	if (entry->assumed)
+		return ONLY_ASSUMED;
 	if (scram && !entry->has_scram)
 		return "the user has no SCRAM verifier";
 	if (!scram && !entry->has_password)
@@ -102,8 +144,17 @@ enum login_verdict login_decide(const struct login *l, struct identity **identit
 		return refuse(LOGIN_NOT_AUTHORIZED, "a client certificate is required", why);
 	if (certificate_decides(l))
 		return decide_certificate(l, identity, why);
+	if (l->peer_name.len > 0)
+		return decide_named(l, l->peer_name, &by_peer, identity, why);
 	if (l->has_user_name)
 		return decide_password(l, identity, why);
+	if (l->assumed_name.len > 0)
+		return decide_assumed(l, identity, why);
+	if (l->has_peer_users)
+		return refuse(LOGIN_NOT_AUTHORIZED,
+		              "peer_users does not name this process, which sent no user name: add "
+		              "its user id or group, or let it send user name and password",
+		              why);
 	if (!l->conf->anonymous)
 		return refuse(LOGIN_NOT_AUTHORIZED,
 		              "the client sent no user name, and authentication.anonymous is false",
@@ -125,29 +176,67 @@ static const char *entry_changed(const struct identity *id, const struct login *
 	return NULL;
 }
 
+/* What says who the client is, says so now, and of whom? NULL: it is no matter, or this user. */
+static const char *named_otherwise(const struct identity *id, const struct login *now)
+{
+	bool unnamed = identity_has_no_login(id);
+
+	if (certificate_decides(now) && unnamed)
+		return "the certificate names a user now";
+	if (certificate_decides(now) && !slice_equal(now->certificate_name, id->name))
+		return "the certificate does not name this user any more";
+	if (certificate_decides(now))
+		return NULL;
+	if (now->peer_name.len > 0 && unnamed)
+		return "peer_users names a user for this process now";
+	if (now->peer_name.len > 0 && !slice_equal(now->peer_name, id->name))
+		return "peer_users names another user for this process now";
+	if (id->kind == IDENTITY_CERTIFICATE)
+		return "certificates name no users";
+	if (id->kind == IDENTITY_PEER && now->peer_name.len == 0)
+		return "peer_users does not name this process any more";
+	return NULL;
+}
+
+/* Of one that came without login. */
+static const char *without_login_now(const struct identity *id, const struct login *now,
+                                     const struct identity_entry *entry)
+{
+	const char *changed;
+
+	if (id->kind == IDENTITY_ANONYMOUS && now->assumed_name.len > 0)
+		return "clients without login are the user of assume_user now";
+	if (id->kind == IDENTITY_ANONYMOUS && now->has_peer_users)
+		return "peer_users does not name this process";
+	if (id->kind == IDENTITY_ANONYMOUS)
+		return now->conf->anonymous ? NULL : "authentication.anonymous is false now";
+	if (!slice_equal(now->assumed_name, id->name))
+		return "assume_user does not name this user any more";
+	changed = entry_changed(id, now, entry);
+	if (changed == NULL && (entry == NULL || !entry->assumed))
+		changed = "the user was not added with --assumed";
+	return changed;
+}
+
 static const char *now_invalid(const struct identity *id, const struct login *now)
 {
 	struct identity_entry found;
 	const struct identity_entry *entry = find_entry(now, id->name, &found);
 	const char *bad_id = client_id_refused(now, id->name);
-	const char *changed;
+	const char *changed = named_otherwise(id, now);
 
 	if (now->certificate_required && !now->has_certificate)
 		return "a client certificate is required";
-	if (certificate_decides(now) && id->kind == IDENTITY_ANONYMOUS)
-		return "the certificate names a user now";
-	if (certificate_decides(now) && !slice_equal(now->certificate_name, id->name))
-		return "the certificate does not name this user any more";
-	if (id->kind == IDENTITY_ANONYMOUS)
-		return now->conf->anonymous ? NULL : "authentication.anonymous is false now";
+	if (changed != NULL)
+		return changed;
+	if (identity_has_no_login(id))
+		return without_login_now(id, now, entry);
+	if (entry != NULL && entry->assumed)
+		return ONLY_ASSUMED;
 	if (bad_id != NULL)
 		return bad_id;
 	changed = entry_changed(id, now, entry);
-	if (certificate_decides(now))
-		return changed;
-	if (id->kind == IDENTITY_CERTIFICATE)
-		return "certificates name no users";
-	if (changed != NULL)
+	if (changed != NULL || id->kind == IDENTITY_PEER || certificate_decides(now))
 		return changed;
 	if (entry == NULL)
 		return "no such user";

@@ -39,6 +39,7 @@ static void fill_entry(const struct password_entry *user, struct identity_entry 
 	    .has_password = user->hash != NULL,
 	    .has_scram = user->scram != NULL,
 	    .locked = user->locked,
+	    .assumed = user->assumed,
 	    .roles = user->roles,
 	    .role_count = user->role_count,
 	    .line = user->line,

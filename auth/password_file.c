@@ -172,13 +172,19 @@ static void read_locked(struct file_line *l, struct slice value)
 	l->user->locked = true;
 }
 
+static void read_assumed(struct file_line *l, struct slice value)
+{
+	(void)value;
+	l->user->assumed = true;
+}
+
 static const struct entry_field {
 	const char *name;
 	bool has_value;
 	void (*read)(struct file_line *l, struct slice value);
 } entry_fields[] = {
     {"hash", true, read_hash}, {"scram", true, read_scram},    {"roles", true, read_roles},
-    {"id", true, read_id},     {"locked", false, read_locked},
+    {"id", true, read_id},     {"locked", false, read_locked}, {"assumed", false, read_assumed},
 };
 #define FIELD_COUNT ARRAY_LEN(entry_fields)
 
@@ -200,7 +206,7 @@ static void report_unknown(struct file_line *l, struct slice key)
 	if (key.len == 0 || key.len > 12 ||
 	    strspn(word, "abcdefghijklmnopqrstuvwxyz_-") != key.len) {
 		LINE_ERROR(l, l->text.data,
-		           "a field is neither hash=, scram=, roles=, id= nor locked");
+		           "a field is neither hash=, scram=, roles=, id=, locked nor assumed");
 		free(word);
 		return;
 	}
@@ -251,6 +257,11 @@ static void read_line(struct file_line *l)
 	if (!l->bad && l->user->entry_id == 0)
 		LINE_ERROR(l, l->text.data,
 		           "the line has no id=; make users with 'broker-passwd FILE add'");
+	/* mutant: assumed_with_a_password */
+	if (!l->bad && l->user->assumed && (l->user->hash != NULL || l->user->scram != NULL))
+		LINE_ERROR(l, l->text.data,
+		           "a user that is 'assumed' never logs in: remove hash= and scram=, or "
+		           "'assumed'");
 }
 
 static void entry_free(struct file_entry *e)
@@ -507,5 +518,5 @@ void password_file_format(const struct password_entry *user, struct buf *out)
 	put_scram(user, out);
 	for (size_t i = 0; i < user->role_count; i++)
 		buf_printf(out, "%s%s", i == 0 ? ":roles=" : ",", user->roles[i]);
-	buf_printf(out, "%s\n", user->locked ? ":locked" : "");
+	buf_printf(out, "%s%s\n", user->assumed ? ":assumed" : "", user->locked ? ":locked" : "");
 }

@@ -1,5 +1,5 @@
 /* The password file: one line a user, NAME:key=value:key=value...  (hash=, scram=, roles=a,b, id=,
- * locked). Every line has an id; empty lines and lines that begin with '#' are ignored.
+ * locked, assumed). Every line has an id; empty lines and lines that begin with '#' are ignored.
  * A malformed line, a duplicate or a hash of a method that is not accepted is an error with its
  * line.  A loaded table is immutable and shared by reference.  Thread: any. */
 #ifndef AUTH_PASSWORD_FILE_H
@@ -18,6 +18,7 @@ struct password_entry {
 	uint64_t entry_id;
 	uint64_t credential; /* of a loaded table; 0: password_file_credential makes it */
 	bool locked;
+	bool assumed; /* only for assume_user: neither hash nor verifier */
 	char **roles;
 	size_t role_count;
 	unsigned line;

@@ -60,6 +60,17 @@ static bool believes_other_names(const struct conf_listener *l)
 	       l->authentication.certificate_user != CERTIFICATE_USER_CN;
 }
 
+static bool assumes_for_everybody(const struct conf_listener *l)
+{
+	/* mutant: assume_user_for_everybody */
+	return l->assume_user != NULL && !l->is_unix && l->allow_from.count == 0;
+}
+
+static bool assumes_for_unknown_peers(const struct conf_listener *l)
+{
+	return l->assume_user != NULL && l->peer_users.count > 0;
+}
+
 /* --- keys that do nothing, or too much --- */
 
 static bool trusts_for_nothing(const struct conf_listener *l)
@@ -78,13 +89,18 @@ static bool trusts_everybody(const struct conf_listener *l)
 	return is_behind_proxy(l) && has_everybody(&l->trusted);
 }
 
+static bool assumes_from_anywhere(const struct conf_listener *l)
+{
+	return l->assume_user != NULL && has_everybody(&l->allow_from);
+}
+
 struct peer_rule {
 	const char *key;
 	bool (*is_broken)(const struct conf_listener *l);
 	bool is_warning;
 	const char *text;
-	/* The key that is missing; where it is written, what is wrong with it was said. NULL: none.
-	 */
+	/* The key that is missing; where it has a value, what is wrong with that was said. NULL:
+	 * none. */
 	const char *missing;
 };
 
@@ -110,6 +126,14 @@ static const struct peer_rule rules[] = {
      "a PROXY header has the common name of a certificate only: set certificate_user: cn for this "
      "listener, or remove trust_tls_fields",
      NULL},
+    {"assume_user", assumes_for_everybody, false,
+     "assume_user on TCP needs allow_from: each client that comes without a login is this user; "
+     "name the addresses of the gateway, allow_from: [\"192.0.2.7\"]",
+     "allow_from"},
+    {"assume_user", assumes_for_unknown_peers, false,
+     "assume_user and peer_users do not go together: a peer that peer_users does not name needs a "
+     "password; give them a socket each",
+     NULL},
     {"trusted", trusts_for_nothing, true,
      "trusted does nothing without proxy_protocol: required; add it, or remove trusted", NULL},
     {"trust_tls_fields", believes_for_nothing, true,
@@ -120,7 +144,18 @@ static const struct peer_rule rules[] = {
      "trusted has all addresses: whoever can connect may say that a client is anywhere; name the "
      "proxies",
      NULL},
+    {"allow_from", assumes_from_anywhere, true,
+     "allow_from has all addresses: everybody who can connect is the user of assume_user; name the "
+     "gateways",
+     NULL},
 };
+
+static bool has_value(const struct yaml_node *node, const char *key)
+{
+	const struct yaml_node *value = key == NULL ? NULL : yaml_get(node, key);
+
+	return value != NULL && !yaml_is_null(value);
+}
 
 void conf_check_peers(const struct conf_listener *l, const char *name, const struct yaml_node *node,
                       struct errors *errors)
@@ -128,8 +163,7 @@ void conf_check_peers(const struct conf_listener *l, const char *name, const str
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
 		const struct yaml_node *place = yaml_get(node, rules[i].key);
 
-		if (place == NULL || !rules[i].is_broken(l) ||
-		    (rules[i].missing != NULL && yaml_get(node, rules[i].missing) != NULL))
+		if (place == NULL || has_value(node, rules[i].missing) || !rules[i].is_broken(l))
 			continue;
 		if (rules[i].is_warning)
 			errors_warn(errors, name, place->line, place->column, "%s", rules[i].text);

@@ -398,6 +398,21 @@ static const struct schema_key listener_keys[] = {
          "could not verify is refused. The user of the proxy can become any user of the "
          "broker, which broker --check says. On TCP it does not exist, because any user of the "
          "machine could send such a header from the loopback address."},
+    {"peer_users", SCHEMA_PEER_USERS, KEY_UNIX, AT(struct conf_listener, peer_users), .min = 1,
+     .max = 256,
+     .help = "Users of the machine who need no password: the numbers of users, or gid: with the "
+             "number of a primary group, and the users of the broker who they are, for example "
+             "{1000: anna, gid:100: family}. The user of the machine counts before the group. The "
+             "rules of that user apply as always. A CONNECT that names another user is refused. "
+             "Other peers need a password, even with anonymous: true."},
+    {"assume_user", SCHEMA_STRING, 0, AT(struct conf_listener, assume_user),
+     .help =
+         "The user who clients without login are, in place of anonymous: for a gateway in front "
+         "of devices that know neither TLS nor passwords. It must have been added by "
+         "broker-passwd add --assumed, and cannot log in otherwise. It counts as anonymous for "
+         "desired_topics and anonymous_sessions. A client that sends a user name, or a "
+         "certificate that names one, logs in as that, and a login that fails is refused. Only "
+         "on Unix sockets, or with allow_from."},
     {"server_reference", SCHEMA_STRING, 0, AT(struct conf_listener, server_reference),
      .help = "Refuse clients and refer them to this server, for example \"other.example:8883\": "
              "MQTT 5.0 clients are told, older ones are refused."},

@@ -52,17 +52,29 @@ void context_close(struct context *h)
 	conf_free(h->conf);
 }
 
-bool context_roles_of(void *arg, struct slice user, char *const **roles, size_t *role_count)
+bool context_roles_of(void *arg, struct acl_who *who)
 {
 	const struct context *h = arg;
 
-	return identity_source_roles(h->identities, user, roles, role_count);
+	who->assumed = identity_source_is_assumed(h->identities, who->user);
+	return identity_source_roles(h->identities, who->user, &who->roles, &who->role_count);
 }
 
 static bool lets_anonymous_in(const struct conf *conf)
 {
 	for (size_t i = 0; i < conf->listener_count; i++) {
 		if (conf->listeners[i].authentication.anonymous)
+			return true;
+	}
+	return false;
+}
+
+static bool is_assumed_anywhere(const struct conf *conf, const char *user)
+{
+	for (size_t i = 0; i < conf->listener_count; i++) {
+		const char *assumed = conf->listeners[i].assume_user;
+
+		if (assumed != NULL && user != NULL && strcmp(assumed, user) == 0)
 			return true;
 	}
 	return false;
@@ -75,6 +87,11 @@ char *context_why_no_login(const struct context *h, bool anonymous, const char *
 		           ? NULL
 		           : xstrdup("no listener admits anonymous clients; to admit them: "
 		                     "authentication: { anonymous: true } in the configuration");
+	if (identity_source_is_assumed(h->identities, slice_of_str(user)) &&
+	    !is_assumed_anywhere(h->conf, user))
+		return xasprintf("user '%s' is only for assume_user, and no listener has "
+		                 "assume_user: %s",
+		                 user, user);
 	return identity_source_why_refused(h->identities, user);
 }
 

@@ -21,7 +21,7 @@ bool context_open(struct context *h, const char *conf_path);
 void context_close(struct context *h);
 
 /* For acl_each_test: `arg` is the context. */
-bool context_roles_of(void *arg, struct slice user, char *const **roles, size_t *role_count);
+bool context_roles_of(void *arg, struct acl_who *who);
 /* Why this user cannot log in, and what to do about it; NULL: it can. The caller frees. */
 char *context_why_no_login(const struct context *h, bool anonymous, const char *user);
 /* The ACL file, as it can be opened from here. */

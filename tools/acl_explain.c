@@ -285,6 +285,28 @@ static void print_remedy(const struct talk *t)
 	print_change(t);
 }
 
+/* Where this user comes in without a password. */
+static void print_entrances(const struct talk *t)
+{
+	const struct conf *conf = t->context->conf;
+
+	for (size_t i = 0; i < conf->listener_count; i++) {
+		const struct conf_listener *l = &conf->listeners[i];
+
+		if (l->assume_user != NULL && strcmp(l->assume_user, t->q->user) == 0)
+			printf("note: clients of %s without login are '%s' (assume_user)\n",
+			       l->bind, t->q->user);
+		for (size_t k = 0; k < l->peer_users.count; k++) {
+			const struct conf_peer_user *peer = &l->peer_users.items[k];
+
+			if (strcmp(peer->user, t->q->user) == 0)
+				printf("note: %s %u is '%s' at %s (peer_users)\n",
+				       peer->peer.kind == CONF_PEER_UID ? "user id" : "group id",
+				       peer->peer.id, t->q->user, l->bind);
+		}
+	}
+}
+
 int explain(const struct context *h, const struct question *q)
 {
 	struct talk t = {
@@ -305,6 +327,7 @@ int explain(const struct context *h, const struct question *q)
 	if (!q->anonymous && identity_source_find(h->identities, t.who.user, &user)) {
 		t.who.roles = user.roles;
 		t.who.role_count = user.role_count;
+		t.who.assumed = user.assumed;
 	}
 	explanation = acl_explanation_new(h->acl, &t.who, &q->request);
 	t.explanation = explanation;
@@ -320,6 +343,8 @@ int explain(const struct context *h, const struct question *q)
 	if (!identity_source_exists(h->identities) && !q->anonymous)
 		printf("note: there is no %s; the roles are those of %s alone\n",
 		       identity_source_keys(), context_acl_name(h));
+	if (!q->anonymous)
+		print_entrances(&t);
 	status = allowed(&t) ? 0 : EXIT_DENIED;
 	acl_explanation_free(explanation);
 	free(t.no_login);

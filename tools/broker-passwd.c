@@ -30,7 +30,7 @@ struct passwd_command {
 	int (*run)(const struct passwd_options *o);
 };
 static const char usage_text[] =
-    "usage: broker-passwd [-c] FILE add USER [--role ROLE]... [--no-password]\n"
+    "usage: broker-passwd [-c] FILE add USER [--role ROLE]... [--no-password | --assumed]\n"
     "       broker-passwd FILE set USER\n"
     "       broker-passwd FILE grant|revoke USER ROLE...\n"
     "       broker-passwd FILE remove|lock|unlock|verify USER\n"
@@ -42,6 +42,7 @@ static const char usage_text[] =
     "  -c, --create     add, apply: create FILE if it does not exist\n"
     "  --role ROLE      add: the user has this role; may be repeated\n"
     "  --no-password    add: the user has no password, only a client certificate\n"
+    "  --assumed        add: the user never logs in, it is for assume_user of a listener\n"
     "  --stdin          add, set, verify: the password is the line of standard input\n"
     "  --generate       add, set: generate a password and print it\n"
     "  --dry-run        apply: only say what would change\n"
@@ -84,7 +85,8 @@ static int run_restore(const struct passwd_options *o)
 /* ---- the command line ---- */
 
 static const struct passwd_command commands[] = {
-    {"add", WORDS_USER, OPTION_CREATE | OPTION_ROLE | OPTION_NO_PASSWORD | OPTIONS_PASSWORD,
+    {"add", WORDS_USER,
+     OPTION_CREATE | OPTION_ROLE | OPTION_NO_PASSWORD | OPTION_ASSUMED | OPTIONS_PASSWORD,
      passwd_change_add},
     {"set", WORDS_USER, OPTIONS_PASSWORD, passwd_change_set},
     {"grant", WORDS_USER_ROLES, 0, passwd_change_grant},
@@ -106,6 +108,7 @@ static const struct {
     {OPTION_CREATE, "-c"},
     {OPTION_ROLE, "--role"},
     {OPTION_NO_PASSWORD, "--no-password"},
+    {OPTION_ASSUMED, "--assumed"},
     {OPTION_STDIN, "--stdin"},
     {OPTION_GENERATE, "--generate"},
     {OPTION_METHOD, "--method"},
@@ -182,6 +185,7 @@ static int take_method(void *arg, const char *value)
 	}
 TAKE_FLAG(create, OPTION_CREATE)
 TAKE_FLAG(no_password, OPTION_NO_PASSWORD)
+TAKE_FLAG(assumed, OPTION_ASSUMED)
 TAKE_FLAG(stdin, OPTION_STDIN)
 TAKE_FLAG(generate, OPTION_GENERATE)
 TAKE_FLAG(scram, OPTION_SCRAM)
@@ -192,6 +196,7 @@ static const struct command_option command_options[] = {
     {"create", 'c', false, take_create},
     {"role", 0, true, take_role},
     {"no-password", 0, false, take_no_password},
+    {"assumed", 0, false, take_assumed},
     {"stdin", 0, false, take_stdin},
     {"generate", 0, false, take_generate},
     {"method", 0, true, take_method},
@@ -224,6 +229,11 @@ static int check_options(const struct passwd_options *o)
 	if ((o->options & OPTION_NO_PASSWORD) != 0 && (o->options & OPTIONS_PASSWORD) != 0)
 		return report_error(EXIT_USAGE, "--no-password cannot be combined with --stdin, "
 		                                "--generate, --method or --scram");
+	if ((o->options & OPTION_ASSUMED) != 0 &&
+	    (o->options & (OPTION_NO_PASSWORD | OPTIONS_PASSWORD)) != 0)
+		return report_error(EXIT_USAGE,
+		                    "--assumed cannot be combined with --no-password, --stdin, "
+		                    "--generate, --method or --scram: such a user never logs in");
 	if ((o->options & OPTION_STDIN) != 0 && (o->options & OPTION_GENERATE) != 0)
 		return report_error(EXIT_USAGE, "give --stdin or --generate, not both");
 	if ((o->options & OPTION_ITERATIONS) != 0 && (o->options & OPTION_SCRAM) == 0)

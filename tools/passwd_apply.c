@@ -123,6 +123,8 @@ static int check_password(const struct passwd_apply *apply, const struct wanted 
 		return 0;
 	if (user->hash != NULL || user->scram != NULL)
 		why = "give hash= and scram=, or password=, not both";
+	else if (user->assumed)
+		why = "a user that is 'assumed' has no password";
 	else if (password.len > PASSWORD_MAX)
 		why = "the password is longer than 256 bytes";
 	else if ((fault = text_input_only_line(&password, PASSWORD_MAX)) != NULL)
@@ -275,6 +277,15 @@ static int apply_user(struct change *c, const struct password_entry *before,
 	struct password_entry user = *given;
 	int rc = 0;
 
+	/* mutant: passwd_apply_keeps_assumed */
+	if (before != NULL && before->assumed != given->assumed)
+		return report_error(
+		    EXIT_USAGE,
+		    "standard input:%u: user '%s' is %s in the file: leave it out of "
+		    "the list once, then add it anew; nothing was changed",
+		    given->line, given->name,
+		    before->assumed ? "only for assume_user ('assumed')"
+				    : "no user for assume_user");
 	user.credential = 0;
 	/* mutant: passwd_apply_keeps_ids */
 	if (before != NULL)

@@ -38,6 +38,21 @@ static int require_user(const struct passwd_file *f, const struct passwd_options
 	                    o->user, o->path);
 }
 
+/* Who may have a password. */
+static int require_login_user(const struct passwd_file *f, const struct passwd_options *o)
+{
+	int rc = require_user(f, o);
+
+	if (rc == 0 && find(f, o)->assumed)
+		return report_error(
+		    EXIT_USAGE,
+		    "'%s' is only for assume_user of a listener and has no password; "
+		    "'remove' it, then 'add' it without --assumed, if it shall log "
+		    "in itself",
+		    o->user);
+	return rc;
+}
+
 static int require_no_user(const struct passwd_file *f, const struct passwd_options *o)
 {
 	if (find(f, o) == NULL)
@@ -156,6 +171,7 @@ static int add_locked(const struct passwd_options *o, const struct credentials *
 		                                    .hash = c->hash,
 		                                    .scram = c->scram,
 		                                    .entry_id = passwd_file_new_id(f.users),
+		                                    .assumed = (o->options & OPTION_ASSUMED) != 0,
 		                                    .roles = o->roles,
 		                                    .role_count = o->role_count};
 
@@ -172,7 +188,7 @@ static int set_locked(const struct passwd_options *o, const struct credentials *
 	int rc = passwd_file_lock(&f, o->path, false);
 
 	if (rc == 0)
-		rc = require_user(&f, o);
+		rc = require_login_user(&f, o);
 	if (rc == 0) {
 		struct password_entry user = *find(&f, o);
 		bool had_scram = user.scram != NULL;
@@ -232,14 +248,14 @@ int passwd_change_add(const struct passwd_options *o)
 	rc = check_first(o, require_no_user);
 	if (rc != 0)
 		return rc;
-	if ((o->options & OPTION_NO_PASSWORD) != 0)
+	if ((o->options & (OPTION_NO_PASSWORD | OPTION_ASSUMED)) != 0)
 		return add_locked(o, &none);
 	return with_credentials(o, add_locked);
 }
 
 int passwd_change_set(const struct passwd_options *o)
 {
-	int rc = check_first(o, require_user);
+	int rc = check_first(o, require_login_user);
 
 	return rc == 0 ? with_credentials(o, set_locked) : rc;
 }

@@ -19,6 +19,7 @@ enum passwd_option_bit {
 	OPTION_DRY_RUN = 1 << 8,
 	OPTION_SOCKET = 1 << 9,
 	OPTION_YES = 1 << 10,
+	OPTION_ASSUMED = 1 << 11,
 };
 #define OPTIONS_PASSWORD                                                                           \
 	(OPTION_STDIN | OPTION_GENERATE | OPTION_METHOD | OPTION_SCRAM | OPTION_ITERATIONS)

@@ -23,6 +23,10 @@ int passwd_show_verify(const struct passwd_options *o)
 		rc = report_error(EXIT_FAILED, "there is no user '%s' in %s", o->user, o->path);
 	else if (rc == 0 && user->locked)
 		rc = report_error(EXIT_FAILED, "'%s' is locked and cannot log in", o->user);
+	else if (rc == 0 && user->assumed)
+		rc = report_error(EXIT_FAILED,
+		                  "'%s' is only for assume_user of a listener, and has no password",
+		                  o->user);
 	else if (rc == 0 && user->hash == NULL)
 		rc = report_error(EXIT_FAILED, "'%s' has no password", o->user);
 	if (rc == 0)
@@ -73,8 +77,10 @@ static void print_user(const struct password_entry *user, int column)
 	if (user->scram != NULL)
 		(void)snprintf(scram, sizeof(scram), "%" PRIu32, user->scram->iterations);
 	print_row(column, buf_slice(&name),
-	          user->hash == NULL ? "none" : password_method(user->hash), scram,
-	          user->locked ? "yes" : "no");
+	          user->assumed        ? "assumed"
+	          : user->hash == NULL ? "none"
+	                               : password_method(user->hash),
+	          scram, user->locked ? "yes" : "no");
 	buf_fini(&name);
 	for (size_t i = 0; i < user->role_count; i++)
 		printf("%s%s", i == 0 ? "" : ",", user->roles[i]);

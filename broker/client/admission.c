@@ -59,7 +59,7 @@ static enum refusal check_login(struct conn *c, const struct conf_listener *l)
 	if (!valid && now.certificate_required && !now.has_certificate)
 		return REFUSED_CERTIFICATE;
 	if (!valid)
-		return id->kind == IDENTITY_ANONYMOUS ? REFUSED_ANONYMOUS : REFUSED_CREDENTIALS;
+		return identity_has_no_login(id) ? REFUSED_ANONYMOUS : REFUSED_CREDENTIALS;
 	if (l->server_reference == NULL)
 		return REFUSED_NOT;
 	c->refused_why = "clients of this listener are referred to its server_reference";

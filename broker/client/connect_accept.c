@@ -89,6 +89,14 @@ static void send_connack(struct conn *c, const struct connect *packet, bool pres
 	session_lifecycle_commit(s, &pending_ack);
 }
 
+/* Of those who sent no password, what they are named by. */
+static struct slice special_login(const struct identity *id)
+{
+	if (id->kind == IDENTITY_PEER)
+		return SLICE("peer_users");
+	return id->kind == IDENTITY_ASSUMED ? SLICE("assume_user") : SLICE_EMPTY;
+}
+
 static void log_connected(struct conn *c, const struct connect *packet, bool present)
 {
 	char peer[STREAM_PEER_TEXT];
@@ -98,7 +106,8 @@ static void log_connected(struct conn *c, const struct connect *packet, bool pre
 	    .user = session_user(c->link.session), .peer = peer,
 	    .version = c->link.version == MQTT_5_0 ? "5.0" : "3.1.1",
 	    .clean_start = packet->clean_start, .session_present = present,
-	    .keep_alive_s = c->keep_alive_s, .tls = stream_tls_version(c->link.stream));
+	    .keep_alive_s = c->keep_alive_s, .tls = stream_tls_version(c->link.stream),
+	    .login = special_login(c->link.session->identity));
 }
 
 static void go_live(struct conn *c)

@@ -48,7 +48,8 @@ static uint32_t wanted_expiry(struct conn *c, const struct connect *packet)
 	const struct conf_limits *limits = client_link_limits(&c->link);
 	uint32_t wanted;
 
-	if (c->identity->kind == IDENTITY_ANONYMOUS &&
+	/* mutant: sessions_of_assumed_users */
+	if (identity_has_no_login(c->identity) &&
 	    !worker_listener(c->link.worker, stream_listener(c->link.stream))
 	         ->authentication.anonymous_sessions)
 		return 0; /* (S4) */

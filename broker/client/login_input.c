@@ -30,8 +30,14 @@ void login_input_fill(struct conn *c, const struct connect *packet, struct buf *
 	    .assigned_client_id =
 		c->link.session != NULL ? c->assigned_client_id : packet->client_id.len == 0,
 	    .has_certificate = asks_for_certificates(l) && stream_has_certificate(c->link.stream),
+	    .has_peer_users = l->peer_users.count > 0,
+	    .assumed_name = slice_of_str(l->assume_user),
 	    .certificate_required = l->tls.client_certificates == CLIENT_CERTIFICATES_REQUIRED,
 	};
+	/* Who the peer is at a Unix socket; a proxy there is nobody's user. */
+	if (stream_proxy(c->link.stream) == NULL)
+		out->peer_name =
+		    slice_of_str(peer_address_user(stream_peer(c->link.stream), &l->peer_users));
 	/* A certificate names a user only where it has exactly one name of that kind. */
 	if (out->has_certificate && kind != CERTIFICATE_USER_NONE &&
 	    stream_certificate_names(c->link.stream, kind, name) == 1)

@@ -41,6 +41,9 @@ static bool is_user(const struct user_record *k)
 	case IDENTITY_PASSWORD:
 	case IDENTITY_CERTIFICATE:
 		return true;
+	case IDENTITY_PEER:
+	case IDENTITY_ASSUMED:
+		break;
 	}
 	return false;
 }

@@ -73,6 +73,98 @@ static bool has_passwords(const struct identity_source *identities)
 	return false;
 }
 
+/* --- users without password, by whom a listener names --- */
+
+static void check_peer_user(const struct config_snapshot *next, const struct conf_listener *l,
+                            const char *name, struct errors *errors)
+{
+	struct identity_entry user;
+	const char *why;
+
+	if (!identity_name_valid(slice_of_str(name), &why))
+		errors_add(errors, next->conf->path, l->line, l->column, "%s: peer_users: '%s': %s",
+		           l->bind, name, why);
+	else if (identity_source_exists(next->identities) &&
+	         !identity_source_find(next->identities, slice_of_str(name), &user))
+		errors_add(errors, next->conf->path, l->line, l->column,
+		           "%s: peer_users names '%s', and there is no such user in %s; to add it: "
+		           "broker-passwd %s add %s --no-password",
+		           l->bind, name, identity_source_path(next->identities),
+		           identity_source_path(next->identities), name);
+	else if (identity_source_is_assumed(next->identities, slice_of_str(name)))
+		errors_add(errors, next->conf->path, l->line, l->column,
+		           "%s: peer_users names '%s', which was added with --assumed and is only "
+		           "for assume_user; name another user",
+		           l->bind, name);
+}
+
+/* Only an entry that was made for it: nobody gets the rights of a person by a line of this file. */
+static void check_assume_user(const struct config_snapshot *next, const struct conf_listener *l,
+                              struct errors *errors)
+{
+	const char *path = identity_source_path(next->identities);
+	struct identity_entry user;
+
+	if (l->assume_user == NULL)
+		return;
+	if (path == NULL)
+		errors_add(errors, next->conf->path, l->line, l->column,
+		           "%s: assume_user needs authentication.password_file, with an entry that "
+		           "was made for it: broker-passwd FILE add %s --assumed",
+		           l->bind, l->assume_user);
+	else if (!identity_source_find(next->identities, slice_of_str(l->assume_user), &user))
+		errors_add(
+		    errors, next->conf->path, l->line, l->column,
+		    "%s: assume_user names '%s', and there is no such user in %s; to add it: "
+		    "broker-passwd %s add %s --assumed",
+		    l->bind, l->assume_user, path, path, l->assume_user);
+	else if (/* mutant: assume_user_of_a_person */ !user.assumed)
+		errors_add(errors, next->conf->path, l->line, l->column,
+		           "%s: assume_user names '%s', who can log in (line %u of %s): everybody "
+		           "without a login would have the rights of that user; add one for this: "
+		           "broker-passwd %s add NAME --assumed",
+		           l->bind, l->assume_user, user.line, path, path);
+}
+
+static bool is_assumed_somewhere(const struct conf *conf, const char *name)
+{
+	for (size_t i = 0; i < conf->listener_count; i++) {
+		const char *assumed = conf->listeners[i].assume_user;
+
+		if (assumed != NULL && strcmp(assumed, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_peer_somewhere(const struct conf *conf, const char *name)
+{
+	for (size_t i = 0; i < conf->listener_count; i++) {
+		const struct conf_peer_users *users = &conf->listeners[i].peer_users;
+
+		for (size_t k = 0; k < users->count; k++) {
+			if (strcmp(users->items[k].user, name) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+static void check_assumed_entries(const struct config_snapshot *next, struct errors *errors)
+{
+	size_t count = identity_source_count(next->identities);
+	struct identity_entry user;
+
+	for (size_t i = 0; i < count; i++) {
+		identity_source_at(next->identities, i, &user);
+		if (user.assumed && !is_assumed_somewhere(next->conf, user.name))
+			errors_warn(errors, identity_source_path(next->identities), user.line, 0,
+			            "user '%s' is only for assume_user, and no listener names it: "
+			            "write assume_user: %s there, or remove the user",
+			            user.name, user.name);
+	}
+}
+
 static void check_listener(const struct config_snapshot *next, const struct conf_listener *l,
                            struct errors *errors)
 {
@@ -80,8 +172,11 @@ static void check_listener(const struct config_snapshot *next, const struct conf
 	bool requires = l->tls.client_certificates == CLIENT_CERTIFICATES_REQUIRED;
 	const char *path = identity_source_path(next->identities);
 
-	if (l->server_reference != NULL) /* nobody shall */
-		return;
+	for (size_t i = 0; i < l->peer_users.count; i++)
+		check_peer_user(next, l, l->peer_users.items[i].user, errors);
+	check_assume_user(next, l, errors);
+	if (l->server_reference != NULL || l->peer_users.count > 0 || l->assume_user != NULL)
+		return; /* nobody shall, or somebody can for sure */
 	/* mutant: listener_without_login */
 	if (!l->authentication.anonymous && !has_passwords(next->identities) &&
 	    (!by_certificate || identity_source_admitted(next->identities, by_certificate, 1) == 0))
@@ -125,7 +220,8 @@ static void check_passwords(const struct config_snapshot *next, struct errors *e
 	}
 	for (size_t i = 0; i < count; i++) {
 		identity_source_at(next->identities, i, &user);
-		if (user.locked || user.has_password || user.has_scram)
+		if (user.locked || user.has_password || user.has_scram || user.assumed ||
+		    is_peer_somewhere(next->conf, user.name))
 			continue;
 		if (found++ == 0)
 			first = user;
@@ -150,4 +246,5 @@ void check_access(const struct config_snapshot *next, struct errors *errors)
 	for (size_t i = 0; i < next->conf->listener_count; i++)
 		check_listener(next, &next->conf->listeners[i], errors);
 	check_passwords(next, errors);
+	check_assumed_entries(next, errors);
 }

@@ -30,6 +30,9 @@ static bool binds(const struct conf *conf)
 
 static const char *misfit_of(const struct conf_listener *l, const struct session_record *s)
 {
+	/* Who came without login may have any. */
+	if (l->assume_user != NULL && slice_equal(s->user.name, slice_of_str(l->assume_user)))
+		return NULL;
 	return client_id_misfit(l->authentication.bind_client_id, s->client_id, s->user.name);
 }
 

@@ -149,9 +149,10 @@ static void check_limits(const struct config_candidate *c)
 	check_machine(c->next->conf, c->errors);
 }
 
-static bool roles_of_user(void *arg, struct slice name, char *const **roles, size_t *role_count)
+static bool roles_of_user(void *arg, struct acl_who *who)
 {
-	return identity_source_roles(arg, name, roles, role_count);
+	who->assumed = identity_source_is_assumed(arg, who->user);
+	return identity_source_roles(arg, who->user, &who->roles, &who->role_count);
 }
 
 /* The tests of the ACL file. */

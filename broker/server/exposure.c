@@ -69,7 +69,7 @@ static void put_users(struct buf *out, const struct identity_source *source)
 		struct identity_entry user;
 
 		identity_source_at(source, i, &user);
-		if (user.locked)
+		if (user.locked || user.assumed)
 			continue;
 		if (shown++ < USERS_SHOWN) {
 			buf_printf(out, "%s%s", separator, user.name);
@@ -99,6 +99,23 @@ static void put_peers(struct buf *out, const struct config_snapshot *p,
 		buf_printf(out, "; it may become");
 		put_users(out, p->identities);
 	}
+}
+
+/* Who comes in without a login, and as whom. */
+static void put_without_login(struct buf *out, const struct conf_listener *l)
+{
+	for (size_t i = 0; i < l->peer_users.count; i++) {
+		const struct conf_peer_user *peer = &l->peer_users.items[i];
+
+		buf_printf(out, "%s%s %u is %s", i == 0 ? "; without password: " : ", ",
+		           peer->peer.kind == CONF_PEER_UID ? "uid" : "gid", peer->peer.id,
+		           peer->user);
+	}
+	/* mutant: check_names_assumed_users */
+	if (l->assume_user != NULL)
+		buf_printf(out, "; everybody without login: %s", l->assume_user);
+	else if (l->peer_users.count == 0)
+		buf_printf(out, "; anonymous: %s", l->authentication.anonymous ? "yes" : "no");
 }
 
 static void put_persistence(struct buf *out, const struct conf *conf)
@@ -168,7 +185,7 @@ char *exposure_text(const struct config_snapshot *p)
 			buf_printf(&out, "%u%s from %s: ", l->port, l->has_tls ? "/TLS" : "",
 			           reach_of(l));
 		put_means(&out, p, l);
-		buf_printf(&out, "; anonymous: %s", l->authentication.anonymous ? "yes" : "no");
+		put_without_login(&out, l);
 		put_peers(&out, p, l);
 		buf_put_u8(&out, '\n');
 	}

@@ -34,9 +34,18 @@ static uint64_t store_time(const struct worker *w, uint64_t monotonic_ms)
 	return journal_time_ms(w->shared->journal, monotonic_ms);
 }
 
+/* How it logged in matters to its connection only: what is stored is what a user of the source, or
+ * one without an entry, has always been. */
+static enum identity_kind stored_kind(const struct identity *id)
+{
+	if (id->kind != IDENTITY_PEER && id->kind != IDENTITY_ASSUMED)
+		return id->kind;
+	return id->entry_id == 0 ? IDENTITY_CERTIFICATE : IDENTITY_PASSWORD;
+}
+
 static struct user_record user_of(const struct session *s)
 {
-	return (struct user_record){.kind = s->identity->kind,
+	return (struct user_record){.kind = stored_kind(s->identity),
 	                            .name = s->identity->name,
 	                            .entry_id = s->identity->entry_id,
 	                            .credential = s->identity->credential};

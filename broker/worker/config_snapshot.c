@@ -58,8 +58,12 @@ struct acl_subject *config_snapshot_subject(const struct config_snapshot *p, boo
                                             struct slice user, struct slice client_id)
 {
 	struct acl_who who = {.anonymous = anonymous, .user = user, .client_id = client_id};
+	struct identity_entry entry;
 
-	if (!anonymous)
-		identity_source_roles(p->identities, user, &who.roles, &who.role_count);
+	if (!anonymous && identity_source_find(p->identities, user, &entry)) {
+		who.assumed = entry.assumed;
+		who.roles = entry.locked ? NULL : entry.roles;
+		who.role_count = entry.locked ? 0 : entry.role_count;
+	}
 	return acl_subject_new(p->acl, &who);
 }

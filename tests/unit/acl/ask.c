@@ -78,6 +78,8 @@ static void asker_init(struct asker *a, const char *who)
 	strcpy(a->text, who); /* NOLINT(clang-analyzer-security.insecureAPI.strcpy) */
 	word = strsep(&rest, " ");
 	a->who.anonymous = strcmp(word, "-") == 0;
+	a->who.assumed = *word == '~'; /* "~anna": without login */
+	word += a->who.assumed;
 	if (!a->who.anonymous)
 		a->who.user = slice_of_str(word);
 	while ((word = strsep(&rest, " ")) != NULL) {

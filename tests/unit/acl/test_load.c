@@ -360,15 +360,16 @@ static const char policy[] = "roles:\n"
 			     "  b: {}\n"
 			     "tests:\n";
 
-static bool roles_of(void *arg, struct slice user, char *const **roles, size_t *role_count)
+static bool roles_of(void *arg, struct acl_who *who)
 {
 	static char extra[] = "extra";
 	static char *list[] = {extra};
 
 	(void)arg;
-	*roles = list;
-	*role_count = 1;
-	return !slice_equal(user, SLICE("gone"));
+	who->roles = list;
+	who->role_count = 1;
+	who->assumed = slice_equal(who->user, SLICE("porch"));
+	return !slice_equal(who->user, SLICE("gone"));
 }
 
 static void tests_of_the_file_are_run(void **state)
@@ -396,6 +397,7 @@ static void tests_of_the_file_are_run(void **state)
 	    {"anonymous fails", "anonymous: true, publish: desired/x, expect: allow", 1,
 	     "anonymous publish desired/x: expected allow, the policy says deny (guard: "
 	     "anonymous clients never publish to desired/#)"},
+	    {"assumed", "user: porch, publish: desired/x, expect: deny", 1, ""},
 	    {"$ fails", "user: a, publish: $x, expect: allow", 1,
 	     "(guard: nobody publishes to topics that begin with $)"},
 	    {"roles of the password file", "user: b, receive: e, expect: allow", 1, ""},

@@ -38,16 +38,20 @@ static struct identity_source *fixture(void)
 	                       "lost:id=00000000000000a4:locked\n"
 	                       "both:id=00000000000000a5:hash=" HASH ":" SCRAM "\n"
 	                       "proof:id=00000000000000a6:" SCRAM "\n"
-	                       "gone:id=00000000000000a7:" SCRAM ":locked\n"));
+	                       "gone:id=00000000000000a7:" SCRAM ":locked\n"
+	                       "porch:id=00000000000000a8:assumed\n"
+	                       "shed:id=00000000000000a9:assumed:locked\n"));
 }
 
-enum somebody { NOBODY, ANONYMOUS, PASSWORD, CERTIFICATE };
+enum somebody { NOBODY, ANONYMOUS, PASSWORD, CERTIFICATE, PEER, ASSUMED };
 
 /* Settings of a row, and what a client brings. NULL names are left out; "" is a name of no
  * length. */
 struct row {
 	const char *name;
 	const char *user, *password, *certificate, *client_id;
+	const char *peer, *assumed; /* of the listener */
+	bool has_peer_users;
 	bool anonymous, no_file, no_certificate_user, certificate_required, assigned, scram;
 	enum conf_bind_client_id bind;
 	enum login_verdict want;
@@ -196,6 +200,56 @@ static const struct row rows[] = {
     {"missing, anonymous on", .anonymous = true, .certificate_required = true, .want = DENIED},
     {"required and there", .certificate = "anna", .certificate_required = true, .want = ACCEPTED,
      .who = CERTIFICATE, .entry_id = 0xa1},
+
+    /* peers that a Unix socket knows */
+    {"peer", .peer = "anna", .want = ACCEPTED, .who = PEER, .entry_id = 0xa1},
+    {"peer and its name", .peer = "anna", .user = "anna", .password = "bad", .want = ACCEPTED,
+     .who = PEER, .entry_id = 0xa1},
+    {"peer without hash", .peer = "card", .want = ACCEPTED, .who = PEER, .entry_id = 0xa3},
+    {"peer, another name", .peer = "anna", .user = "both", .password = "x", .want = BAD},
+    {"peer, an empty name", .peer = "anna", .user = "", .want = BAD},
+    {"peer, scram of another", .peer = "anna", .user = "both", .scram = true, .want = BAD},
+    {"peer, locked", .peer = "locked", .want = BAD},
+    {"peer, unknown", .peer = "eve", .want = BAD},
+    {"peer, unknown, anonymous on", .peer = "eve", .anonymous = true, .want = BAD},
+    {"peer without file", .peer = "eve", .no_file = true, .want = ACCEPTED, .who = PEER},
+    {"peer, a wildcard", .peer = "+", .no_file = true, .want = BAD},
+    {"peer, client id", .peer = "anna", .client_id = "bo", .bind = EQUAL, .want = BAD_ID},
+    {"peer of an assumed user", .peer = "porch", .want = BAD},
+    {"no peer", .has_peer_users = true, .want = DENIED},
+    {"no peer, anonymous on", .has_peer_users = true, .anonymous = true, .want = DENIED},
+    {"no peer, password", .has_peer_users = true, .user = "anna", .password = "x", .want = HASHED,
+     .who = PASSWORD, .entry_id = 0xa1},
+    {"peer, certificate of another", .peer = "anna", .certificate = "both", .want = ACCEPTED,
+     .who = CERTIFICATE, .entry_id = 0xa5},
+
+    /* clients without login, where a user is assumed */
+    {"assumed", .assumed = "porch", .want = ACCEPTED, .who = ASSUMED, .entry_id = 0xa8},
+    {"assumed, anonymous on", .assumed = "porch", .anonymous = true, .want = ACCEPTED,
+     .who = ASSUMED, .entry_id = 0xa8},
+    {"assumed, any client id", .assumed = "porch", .client_id = "x", .bind = EQUAL,
+     .want = ACCEPTED, .who = ASSUMED, .entry_id = 0xa8},
+    {"assumed, locked", .assumed = "shed", .anonymous = true, .want = DENIED},
+    {"assumed, unknown", .assumed = "eve", .anonymous = true, .want = DENIED},
+    {"assumed, who can log in", .assumed = "anna", .anonymous = true, .want = DENIED},
+    {"assumed, without hash", .assumed = "card", .anonymous = true, .want = DENIED},
+    {"assumed without file", .assumed = "porch", .no_file = true, .anonymous = true,
+     .want = DENIED},
+    {"assumed, with a name", .assumed = "porch", .user = "anna", .password = "x", .want = HASHED,
+     .who = PASSWORD, .entry_id = 0xa1},
+    {"assumed, an unknown name", .assumed = "porch", .user = "eve", .password = "x",
+     .want = HASHED},
+    {"assumed, an empty name", .assumed = "porch", .user = "", .want = HASHED},
+    {"assumed, its own name", .assumed = "porch", .user = "porch", .want = HASHED},
+    {"assumed, its own name by scram", .assumed = "porch", .user = "porch", .scram = true,
+     .want = HASHED},
+    {"assumed, a certificate of another", .assumed = "porch", .certificate = "anna",
+     .want = ACCEPTED, .who = CERTIFICATE, .entry_id = 0xa1},
+    {"assumed, its own certificate", .assumed = "porch", .certificate = "porch", .want = BAD},
+    {"assumed, a certificate of nobody", .assumed = "porch", .certificate = "", .want = BAD},
+    {"assumed, certificate missing", .assumed = "porch", .certificate_required = true,
+     .want = DENIED},
+    {"an assumed user by password", .user = "porch", .password = "x", .want = HASHED},
 };
 /* clang-format on */
 
@@ -210,6 +264,10 @@ static enum somebody somebody_of(const struct identity *id)
 		return PASSWORD;
 	case IDENTITY_CERTIFICATE:
 		return CERTIFICATE;
+	case IDENTITY_PEER:
+		return PEER;
+	case IDENTITY_ASSUMED:
+		return ASSUMED;
 	}
 	return NOBODY;
 }
@@ -236,6 +294,9 @@ static void run_row(const struct row *row, struct identity_source *users,
 	    .has_certificate = row->certificate != NULL,
 	    .certificate_name = slice_of_str(row->certificate),
 	    .certificate_required = row->certificate_required,
+	    .peer_name = slice_of_str(row->peer),
+	    .has_peer_users = row->has_peer_users || row->peer != NULL,
+	    .assumed_name = slice_of_str(row->assumed),
 	};
 	struct identity *id = NULL;
 	const char *why;
@@ -248,7 +309,10 @@ static void run_row(const struct row *row, struct identity_source *users,
 	if (id != NULL && id->entry_id != row->entry_id)
 		fail_msg("%s: entry", row->name);
 	if (id != NULL && id->kind != IDENTITY_ANONYMOUS &&
-	    !slice_equal(id->name, row->user != NULL ? login.user_name : login.certificate_name))
+	    !slice_equal(id->name, id->kind == IDENTITY_ASSUMED ? login.assumed_name
+	                           : row->user != NULL          ? login.user_name
+	                           : row->certificate != NULL   ? login.certificate_name
+	                                                        : login.peer_name))
 		fail_msg("%s: name", row->name);
 	/* Whoever may log in by this could do so at a reload that changed nothing. */
 	if (id != NULL && !login_still_valid(id, &login, &why))
@@ -281,6 +345,8 @@ static const struct reload_case {
 	bool has_certificate;    /* a password user's; one of kind CERTIFICATE has one */
 	const char *certificate; /* names now; NULL: anna */
 	const char *client_id;   /* NULL: the broker chose it */
+	const char *peer, *assumed;
+	bool has_peer_users;
 	enum conf_bind_client_id bind;
 	bool valid;
 } reload_cases[] = {
@@ -355,6 +421,46 @@ static const struct reload_case {
      .file = SLICE_INIT(A1 ":hash=" HASH "\n"), .bind = BIND_CLIENT_ID_EQUAL},
     {"and fits where any may follow", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
      .file = SLICE_INIT(A1 ":hash=" HASH "\n"), .bind = BIND_CLIENT_ID_PREFIX_ANY, .valid = true},
+    {"peer stays", .kind = IDENTITY_PEER, .entry_id = 0xa1, .file = SLICE_INIT(A1 "\n"),
+     .peer = "anna", .valid = true},
+    {"its password changed, too", .kind = IDENTITY_PEER, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":hash=" HASH2 "\n"), .peer = "anna", .valid = true},
+    {"peer named no more", .kind = IDENTITY_PEER, .entry_id = 0xa1, .file = SLICE_INIT(A1 "\n")},
+    {"peer named otherwise", .kind = IDENTITY_PEER, .entry_id = 0xa1, .file = SLICE_INIT(A1 "\n"),
+     .peer = "both"},
+    {"peer locked", .kind = IDENTITY_PEER, .entry_id = 0xa1, .file = SLICE_INIT(A1 ":locked\n"),
+     .peer = "anna"},
+    {"peer removed", .kind = IDENTITY_PEER, .entry_id = 0xa1, .file = SLICE_INIT(""),
+     .peer = "anna"},
+    {"peer's namesake", .kind = IDENTITY_PEER, .entry_id = 0xa1, .file = SLICE_INIT(B1 "\n"),
+     .peer = "anna"},
+    {"peer can only be assumed now", .kind = IDENTITY_PEER, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":assumed\n"), .peer = "anna"},
+    {"by password, and a peer of that name now", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":hash=" HASH "\n"), .peer = "anna", .valid = true},
+    {"by password, and a peer of another name now", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":hash=" HASH "\n"), .peer = "both"},
+    {"anonymous, and a peer now", .kind = IDENTITY_ANONYMOUS, .peer = "anna"},
+    {"anonymous, and peers are others now", .kind = IDENTITY_ANONYMOUS, .has_peer_users = true},
+    {"anonymous, and somebody is assumed now", .kind = IDENTITY_ANONYMOUS, .assumed = "anna"},
+    {"assumed stays", .kind = IDENTITY_ASSUMED, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":assumed\n"), .assumed = "anna", .no_anonymous = true, .valid = true},
+    {"assumed no more", .kind = IDENTITY_ASSUMED, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":assumed\n")},
+    {"another one is assumed", .kind = IDENTITY_ASSUMED, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":assumed\n"), .assumed = "both"},
+    {"assumed, locked", .kind = IDENTITY_ASSUMED, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":assumed:locked\n"), .assumed = "anna"},
+    {"assumed, removed", .kind = IDENTITY_ASSUMED, .entry_id = 0xa1, .file = SLICE_INIT(""),
+     .assumed = "anna"},
+    {"assumed, can log in now", .kind = IDENTITY_ASSUMED, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":hash=" HASH "\n"), .assumed = "anna"},
+    {"assumed, its certificate names a user now", .kind = IDENTITY_ASSUMED, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":assumed\n"), .assumed = "anna", .has_certificate = true},
+    {"by password, can only be assumed now", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":assumed\n")},
+    {"by certificate, can only be assumed now", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":assumed\n")},
     {"of anonymous none is asked", .kind = IDENTITY_ANONYMOUS, .client_id = "lamp",
      .bind = BIND_CLIENT_ID_EQUAL, .valid = true},
 };
@@ -387,6 +493,9 @@ static void identity_after_reload_is_decided_by_table(void **state)
 		    .assigned_client_id = c->client_id == NULL,
 		    .has_certificate = c->has_certificate || c->kind == IDENTITY_CERTIFICATE,
 		    .certificate_required = c->certificate_required,
+		    .peer_name = slice_of_str(c->peer),
+		    .has_peer_users = c->has_peer_users || c->peer != NULL,
+		    .assumed_name = slice_of_str(c->assumed),
 		};
 		const char *why;
 

@@ -325,6 +325,20 @@ static const struct {
      "authentication: {certificate_user: san_dns}}]\n",
      "f:1:89: error: a PROXY header has the common name of a certificate only: set "
      "certificate_user: cn for this listener, or remove trust_tls_fields\n"},
+    {"an assumed user from anywhere",
+     "listeners: [{bind: \"[::]:1\", assume_user: porch, allow_from: ~}]\ntls: {" CERTS "}\n",
+     "f:1:43: error: assume_user on TCP needs allow_from: each client that comes without a login "
+     "is "
+     "this user; name the addresses of the gateway, allow_from: [\"192.0.2.7\"]\n"},
+    {"peers and a proxy",
+     "listeners: [{bind: unix:/x, proxy_protocol: required, trusted: uid:7, peer_users: {1: a}}]\n",
+     "f:1:83: error: peer_users and proxy_protocol do not go together: the peer of each connection "
+     "is the proxy; remove one of them\n"},
+    {"peers and an assumed user",
+     "listeners: [{bind: unix:/x, assume_user: porch, peer_users: {1: a}}]\n",
+     "f:1:42: error: assume_user and peer_users do not go together: a peer that peer_users does "
+     "not "
+     "name needs a password; give them a socket each\n"},
     {"user 65534", "listeners: [{bind: unix:/x, proxy_protocol: required, trusted: uid:65534}]\n",
      "f:1:64: error: trusted: 65534 is what the system shows of everybody whose user namespace is "
      "another one: it names nobody in particular\n"},
@@ -609,6 +623,7 @@ static void dump_of_a_listener_shows_what_differs(void **state)
 	            "    allow_from: null\n"
 	            "    proxy_protocol: off\n"
 	            "    trusted: null\n"
+	            "    assume_user: null\n"
 	            "    server_reference: null\n"
 	            "    server_moved: false\n"
 	            "  - bind: \"[::]:8884\"\n"
@@ -616,6 +631,7 @@ static void dump_of_a_listener_shows_what_differs(void **state)
 	            "    allow_from: null\n"
 	            "    proxy_protocol: off\n"
 	            "    trusted: null\n"
+	            "    assume_user: null\n"
 	            "    server_reference: null\n"
 	            "    server_moved: false\n"
 	            "    tls:\n"
@@ -638,6 +654,8 @@ static void dump_of_a_listener_shows_what_differs(void **state)
 	            "    proxy_protocol: off\n"
 	            "    trusted: null\n"
 	            "    trust_tls_fields: false\n"
+	            "    peer_users: null\n"
+	            "    assume_user: null\n"
 	            "    server_reference: null\n"
 	            "    server_moved: false\n"
 	            "    limits:\n"
@@ -647,6 +665,7 @@ static void dump_of_a_listener_shows_what_differs(void **state)
 	            "    allow_from: null\n"
 	            "    proxy_protocol: off\n"
 	            "    trusted: null\n"
+	            "    assume_user: null\n"
 	            "    server_reference: null\n"
 	            "    server_moved: false\n"
 	            "    tls:\n"
