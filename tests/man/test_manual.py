@@ -83,7 +83,9 @@ def example_config(text):
     """The service manager makes /run/broker; here a directory of the test stands for it."""
     os.makedirs("run", mode=0o700, exist_ok=True)
     write("broker.yaml", text.replace("/run/broker/", "run/"))
-    made = [name for name, content in (("users.passwd", ""), ("acl.yaml", 'roles: { all: ["allow all #"] }\n'))
+    users = "".join(f"{name}:id={number:016x}:roles=all{word}\n" for number, (name, word) in enumerate(
+        (("anna", ""), ("family", ""), ("porch", ":assumed")), 1)) if "assume_user" in text else ""
+    made = [name for name, content in (("users.passwd", users), ("acl.yaml", 'roles: { all: ["allow all #"] }\n'))
             if not os.path.exists(name) and not write(name, content)]
     checked = run(BROKER, "--check", "-c", "broker.yaml")
     assert not complaints(checked), complaints(checked)

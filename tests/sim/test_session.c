@@ -299,7 +299,6 @@ static void stop_at_any_moment_frees_everything(struct world *w)
 }
 
 static const char certificates[] = "listeners:\n"
-				   "  - bind: unix:/run/sim.sock\n"
 				   "  - bind: '[::]:8883'\n"
 				   "tls:\n"
 				   "  certificates: [{ certificate: s.crt, key: s.key }]\n"
