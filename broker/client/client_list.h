@@ -7,6 +7,8 @@
 #include "worker/worker.h"
 
 struct conn;
+struct conn_opening;
+struct conn_ops;
 struct listener;
 
 /* Connections are being checked against a new configuration. */
@@ -23,14 +25,15 @@ struct space_walk {
 };
 
 struct client_list {
+	const struct conn_ops *conn_ops;
 	struct conn *conns; /* utlist DL, in order of arrival here */
 	struct half_open half_open;
 	struct admission admission;
 	struct space_walk space_walk;
-	struct conn *yielding;       /* yield.c; utlist DL */
-	struct conn *going_on;       /* the same, before those */
-	struct conn *leaving;        /* move to another worker at the end of the turn */
-	struct listener **listeners; /* by slot, LISTENER_IDS_MAX of them */
+	struct conn *yielding;        /* yield.c; utlist DL */
+	struct conn *going_on;        /* the same, before those */
+	struct conn_opening *leaving; /* move to another worker at the end of the turn */
+	struct listener **listeners;  /* by slot, LISTENER_IDS_MAX of them */
 	struct log_limit dropped_limit, refusal_limit;
 	struct takeovers takeovers;
 	uint64_t shared_ids;       /* as counted in the worker's counters */

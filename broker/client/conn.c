@@ -30,6 +30,11 @@ static const struct {
 #undef CLOSE
 };
 
+static const struct conn_ops *ops_of(const struct conn *c)
+{
+	return c->link.worker->clients->conn_ops;
+}
+
 /* [MQTT5-3.14.2-3] [MQTT5-3.14.4-1, -2] [MQTT5-4.13.2-1] */
 static void put_disconnect(struct conn *c, struct fault fault, struct slice server_reference)
 {
@@ -82,7 +87,7 @@ static void log_before_connect(struct conn *c, const char *peer, struct fault fa
 
 	if (!log_limit_pass(&w->clients->dropped_limit, w->executor.now_ms, 10000, 20, &suppressed))
 		return;
-	(void)c->ops->peek_connect(c, &packet);
+	(void)ops_of(c)->peek_connect(c, &packet);
 	put_cause(c, fault, gone, &cause);
 	buf_put_u8(&cause, '\0');
 	LOG(CONNECTION_CLOSED_BEFORE_CONNECT, .peer = peer, .listener = conn_listener_name(c),
@@ -142,7 +147,7 @@ void conn_close_with(struct conn *c, enum close_reason why, struct fault fault,
 	if (line == LOG_LINE_ALWAYS || (line == LOG_LINE_SESSION && c->link.session != NULL))
 		log_close(c, fault, rows[why].packet == LAST_PACKET_GONE);
 	count((_Atomic uint64_t *)(void *)((char *)&c->link.worker->counters + rows[why].counter));
-	c->ops->close(c, rows[why].packet == LAST_PACKET_GONE);
+	ops_of(c)->close(c, rows[why].packet == LAST_PACKET_GONE);
 }
 
 void conn_close(struct conn *c, enum close_reason why)
@@ -169,7 +174,7 @@ void conn_resume(struct conn *c, enum pause_reason why)
 	/* mutant: pause_counts_as_silence */
 	c->link.heard_ms += paused_ms;
 	c->packet_ms += paused_ms;
-	c->ops->go_on(c);
+	ops_of(c)->go_on(c);
 	if (c->link.pauses == 0 && c->state != CONN_CLOSING)
 		stream_resume(c->link.stream);
 }
@@ -177,22 +182,23 @@ void conn_resume(struct conn *c, enum pause_reason why)
 void conn_arrive(struct conn *c)
 {
 	REQUIRE_OWNER(&c->link);
-	if (c->state == CONN_NEW && c->moving_to == NULL)
+	if (c->state == CONN_NEW && c->opening->moving_to == NULL)
 		conn_resume(c, PAUSE_MOVE);
 }
 
 void conn_move(struct conn *c, struct worker *executor)
 {
 	REQUIRE_OWNER(&c->link);
-	REQUIRE(c->moving_to == NULL && c->state == CONN_NEW && executor != c->link.worker);
-	c->moving_to = executor;
-	c->next_leaving = c->link.worker->clients->leaving;
-	c->link.worker->clients->leaving = c;
+	REQUIRE(c->state == CONN_NEW && c->opening->moving_to == NULL &&
+	        executor != c->link.worker);
+	c->opening->moving_to = executor;
+	c->opening->next_leaving = c->link.worker->clients->leaving;
+	c->link.worker->clients->leaving = c->opening;
 	client_link_pause(&c->link, PAUSE_MOVE);
 }
 
 void conn_continue(struct conn *c)
 {
 	REQUIRE_OWNER(&c->link);
-	c->ops->go_on(c);
+	ops_of(c)->go_on(c);
 }

@@ -43,22 +43,28 @@ enum refusal {
 	REFUSED_ELSEWHERE,   /* the listener has a server_reference now */
 };
 
+/* What a connection needs until its CONNECT is accepted: most of them are. */
+struct conn_opening {
+	struct conn *conn;
+	struct task task;                  /* its move to another worker */
+	struct worker *moving_to;          /* it leaves at the end of the turn; NULL: it stays */
+	struct conn_opening *next_leaving; /* those that do */
+	struct half_open_place place;      /* among those of its worker that have no CONNACK */
+	uint64_t deadline_ms;              /* for CONNECT */
+};
+
 struct conn {
 	struct client_link link; /* first */
-	struct task task;        /* its move to another worker */
 	struct conn *prev, *next;
-	struct conn *next_leaving;
 	struct conn *yield_prev, *yield_next; /* in client_list.yielding or going_on */
 	uint64_t yielded_in;                  /* the worker's turn */
 	uint64_t heavy_until_ms;              /* its packets may be much work (yield.h) */
-	struct worker *moving_to;             /* it leaves at the end of the turn; NULL: it stays */
 	struct buf *deferred;                 /* deferred_publish.h; NULL: nothing */
 	struct buf in; /* an incomplete packet; the CONNECT while its login is under way */
 	/* A PUBLISH that is read past (large_publish.h): bytes to come, and those that came. */
-	size_t skip_left, skipped;
-	struct half_open_place half_open; /* among those of its worker that have no CONNACK */
+	uint32_t skip_left, skipped;
+	struct conn_opening *opening; /* NULL: its CONNECT was accepted */
 	struct timer timer; /* CONNECT deadline, then keep alive, or the end of a rate's pause */
-	const struct conn_ops *ops;
 	/* A login or re-authentication under way, or the attaching of the session after it, which
 	 * one of the three below belongs to; NULL: none. */
 	const struct login_attempt *attempt;
@@ -69,7 +75,6 @@ struct conn {
 	struct identity *identity;        /* until the session has it */
 	struct rate_limiter rate_limiter; /* of its PUBLISH packets */
 	uint64_t arrival;                 /* order of CONNECTs at this worker */
-	uint64_t deadline_ms;             /* for CONNECT */
 	uint64_t since_ms;                /* when it was accepted */
 	uint64_t packet_ms;           /* since when the packet at the head of `in` is under way */
 	uint64_t accepted_bytes;      /* stream_accepted, when the timer looked last ... */
@@ -90,7 +95,7 @@ struct conn {
 	bool said_disconnect;
 };
 
-/* What the units above conn do for it. */
+/* What the units above conn do for it: client_list.conn_ops. */
 struct conn_ops {
 	/* Handle what was read while it was paused. */
 	void (*go_on)(struct conn *c);

@@ -49,7 +49,9 @@ static void on_stage(void *arg, enum stream_stage stage)
 
 	if (trace_is_on() && stage == STREAM_STAGE_DONE)
 		trace_tls(c);
-	half_open_progress(&c->half_open,
+	if (c->opening == NULL)
+		return;
+	half_open_progress(&c->opening->place,
 	                   stage == STREAM_STAGE_HELLO ? HALF_OPEN_HELLO : HALF_OPEN_HANDSHAKE);
 }
 
@@ -68,7 +70,13 @@ static const struct conn_ops ops = {
 
 static void displace(struct half_open_place *place)
 {
-	conn_close(container_of(place, struct conn, half_open), CLOSE_DISPLACED);
+	conn_close(container_of(place, struct conn_opening, place)->conn, CLOSE_DISPLACED);
+}
+
+void conn_accept_init(struct worker *w)
+{
+	REQUIRE_EXECUTOR(&w->executor);
+	w->clients->conn_ops = &ops;
 }
 
 /* It has a place, and is counted by its address. */
@@ -77,9 +85,10 @@ static void begin_conn(struct worker *w, struct stream *stream, uint64_t accepte
 	const struct conf_listener *l = worker_listener(w, stream_listener(stream));
 	struct conn *c = xnew(c);
 
+	c->opening = xnew(c->opening);
+	c->opening->conn = c;
 	c->heavy_until_ms = HEAVY_NEW;
 	c->address_counted = stream_has_address(stream);
-	c->ops = &ops;
 	c->link.worker = w;
 	c->link.stream = stream;
 	c->link.pending_acks_tail = &c->link.pending_acks;
@@ -87,12 +96,12 @@ static void begin_conn(struct worker *w, struct stream *stream, uint64_t accepte
 	c->link.max_packet_bytes = UINT32_MAX;
 	c->timer.fire = keep_alive_on_timer;
 	conn_memory_begin(c);
-	c->half_open.displace = displace;
-	c->half_open.accepted_ms = accepted_ms;
-	half_open_places_enter(w, &c->half_open, stream, half_open_places_stage(stream));
+	c->opening->place.displace = displace;
+	c->opening->place.accepted_ms = accepted_ms;
+	half_open_places_enter(w, &c->opening->place, stream, half_open_places_stage(stream));
 	DL_APPEND(w->clients->conns, c);
-	c->deadline_ms = accepted_ms + l->limits.connect_timeout_ms;
-	timer_arm(&w->executor.timers, &c->timer, c->deadline_ms);
+	c->opening->deadline_ms = accepted_ms + l->limits.connect_timeout_ms;
+	timer_arm(&w->executor.timers, &c->timer, c->opening->deadline_ms);
 	if (trace_is_on())
 		trace_accepted(c);
 	stream_attach(stream, w->loop, &events, c);
@@ -117,7 +126,7 @@ void conn_accept_upgraded(struct worker *w, struct stream *stream, uint64_t acce
 
 static void on_arrival(struct task *task, void *executor_arg)
 {
-	struct conn *c = container_of(task, struct conn, task);
+	struct conn *c = container_of(task, struct conn_opening, task)->conn;
 	struct worker *w = executor_arg;
 	bool has_space;
 
@@ -125,8 +134,8 @@ static void on_arrival(struct task *task, void *executor_arg)
 	conn_memory_resume(c);
 	has_space = half_open_places_make(w, c->link.stream, HALF_OPEN_CONNECT);
 	DL_APPEND(w->clients->conns, c);
-	half_open_places_enter(w, &c->half_open, c->link.stream, HALF_OPEN_CONNECT);
-	timer_arm(&w->executor.timers, &c->timer, c->deadline_ms);
+	half_open_places_enter(w, &c->opening->place, c->link.stream, HALF_OPEN_CONNECT);
+	timer_arm(&w->executor.timers, &c->timer, c->opening->deadline_ms);
 	stream_attach(c->link.stream, w->loop, &events, c);
 	if (w->stopping)
 		conn_close(c, CLOSE_STOPPING);
@@ -140,22 +149,22 @@ static void on_arrival(struct task *task, void *executor_arg)
 
 void conn_accept_at_owner(struct conn *c)
 {
-	struct worker *w = c->link.worker, *executor = c->moving_to;
+	struct worker *w = c->link.worker, *executor = c->opening->moving_to;
 
 	REQUIRE_OWNER(&c->link);
-	c->moving_to = NULL;
+	c->opening->moving_to = NULL;
 	if (c->state != CONN_NEW)
 		return;
 	REQUIRE(!c->link.dirty && c->link.session == NULL && c->link.pending_acks == NULL);
 	executor_timer_disarm(&w->executor, &c->timer);
 	admission_forget(c);
-	half_open_places_leave(w, &c->half_open);
+	half_open_places_leave(w, &c->opening->place);
 	space_walk_forget(c);
 	DL_DELETE(w->clients->conns, c);
 	link_output_drop(&c->link);
 	conn_memory_suspend(c);
 	stream_detach(c->link.stream);
 	c->link.worker = executor;
-	c->task.run = on_arrival;
-	executor_send(&executor->executor, &c->task);
+	c->opening->task.run = on_arrival;
+	executor_send(&executor->executor, &c->opening->task);
 }

@@ -4,6 +4,8 @@
 
 #include "client/conn.h"
 
+/* Before the first connection of this worker. */
+void conn_accept_init(struct worker *w);
 /* A new connection of a listener of this worker. Takes the stream (detached). */
 void conn_accept(struct worker *w, struct stream *stream);
 /* One that was accepted before for another protocol (http/http_conn.c), and is MQTT from now on:

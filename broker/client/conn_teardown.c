@@ -44,7 +44,8 @@ void conn_teardown_close(struct conn *c, bool stream_gone)
 	yield_forget(c);
 	input_drain_forget(c);
 	connection_limits_give_user(c);
-	half_open_places_leave(c->link.worker, &c->half_open);
+	if (c->opening != NULL)
+		half_open_places_leave(c->link.worker, &c->opening->place);
 	if (c->counted) {
 		atomic_fetch_sub(&shared->connections, 1);
 		atomic_fetch_sub(&shared->listener_connections[stream_listener(c->link.stream)], 1);
@@ -70,7 +71,8 @@ static void free_conn(struct conn *c)
 	struct worker *w = c->link.worker;
 
 	REQUIRE(c->state == CONN_CLOSING && c->link.session == NULL && !c->counted &&
-	        !c->user_counted && c->half_open.address == NULL && !c->yielded);
+	        !c->user_counted && (c->opening == NULL || c->opening->place.address == NULL) &&
+	        !c->yielded);
 	admission_forget(c);
 	space_walk_forget(c);
 	DL_DELETE(w->clients->conns, c);
@@ -78,8 +80,9 @@ static void free_conn(struct conn *c)
 		LL_DELETE2(w->output->dirty, &c->link, next_dirty);
 	if (c->link.in_review)
 		LL_DELETE2(w->output->review, &c->link, next_review);
-	if (c->moving_to != NULL)
-		LL_DELETE2(w->clients->leaving, c, next_leaving);
+	if (c->opening != NULL && c->opening->moving_to != NULL)
+		LL_DELETE2(w->clients->leaving, c->opening, next_leaving);
+	free(c->opening);
 	deferred_close_forget(c);
 	if (c->address_counted)
 		connection_limits_give_address(w, c->link.stream);

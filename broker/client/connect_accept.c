@@ -2,6 +2,7 @@
 #include "client/connect_accept.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "auth/scram.h"
 #include "base/random.h"
@@ -118,7 +119,10 @@ static void go_live(struct conn *c)
 	c->state = CONN_ACCEPTED;
 	c->link.accepted = true;
 	c->counted = true;
-	half_open_places_leave(c->link.worker, &c->half_open);
+	half_open_places_leave(c->link.worker, &c->opening->place);
+	REQUIRE(c->opening->moving_to == NULL);
+	free(c->opening);
+	c->opening = NULL;
 	shared_count_connection(w->shared);
 	count(&w->counters.clients_accepted);
 	atomic_fetch_add(&w->shared->listener_connections[stream_listener(c->link.stream)], 1);

@@ -151,10 +151,10 @@ void keep_alive_on_timer(struct timer *timer, void *executor_arg)
 {
 	struct conn *c = container_of(timer, struct conn, timer);
 	struct worker *w = executor_arg;
+	uint64_t since_ms = c->opening == NULL ? c->since_ms : c->opening->place.accepted_ms;
 
 	REQUIRE_OWNER(&c->link);
-	if (c->state != CONN_ACCEPTED &&
-	    executor_postpones(&w->executor, timer, c->half_open.accepted_ms))
+	if (c->state != CONN_ACCEPTED && executor_postpones(&w->executor, timer, since_ms))
 		return;
 	if (deferred_close_is_late(c))
 		return;

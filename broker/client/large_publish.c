@@ -26,7 +26,7 @@ enum frame_result large_publish_begin(struct conn *c, struct slice *in, struct f
 		return in->len < max ? FRAME_INCOMPLETE : FRAME_TOO_LARGE;
 	if (f->body.len > max)
 		return FRAME_TOO_LARGE;
-	c->skip_left = f->size_bytes;
+	c->skip_left = (uint32_t)f->size_bytes; /* a Remaining Length at most */
 	c->skipped = 0;
 	c->packet_ms = c->link.worker->executor.now_ms;
 	large_publish_skip(c, in);
@@ -39,6 +39,6 @@ void large_publish_skip(struct conn *c, struct slice *in)
 
 	REQUIRE_OWNER(&c->link);
 	*in = slice_skip(*in, n);
-	c->skip_left -= n;
-	c->skipped += n;
+	c->skip_left -= (uint32_t)n;
+	c->skipped += (uint32_t)n;
 }

@@ -363,7 +363,7 @@ static void handle_first(struct conn *c)
 		return;
 	}
 	stream_note_packet(c->link.stream);
-	half_open_progress(&c->half_open, HALF_OPEN_CONNECT);
+	half_open_progress(&c->opening->place, HALF_OPEN_CONNECT);
 	fault = connect_handle(c, &f);
 	if (!fault_is_none(fault))
 		connect_refuse_input(c, fault);

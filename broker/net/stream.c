@@ -286,20 +286,20 @@ size_t stream_certificate_names(const struct stream *s, enum conf_certificate_us
                                 struct buf *out)
 {
 	return stream_has_certificate(s)
-	           ? s->facts->tls->certificate_names(s->facts->tls, kind, out)
+	           ? s->facts->tls->ops->certificate_names(s->facts->tls, kind, out)
 	           : 0;
 }
 
 void stream_certificate_subject(const struct stream *s, struct buf *out)
 {
 	if (stream_has_certificate(s))
-		s->facts->tls->certificate_subject(s->facts->tls, out);
+		s->facts->tls->ops->certificate_subject(s->facts->tls, out);
 }
 
 void stream_put_mismatch(const struct stream *s, struct buf *out)
 {
-	if (s->facts->tls != NULL)
-		s->facts->tls->put_mismatch(s->facts->tls, out);
+	if (s->facts->tls != NULL && s->facts->tls->ops->put_mismatch != NULL)
+		s->facts->tls->ops->put_mismatch(s->facts->tls, out);
 }
 
 enum stream_fit stream_fits(const struct stream *s, const struct tls_context *ctx, bool connected,
@@ -308,5 +308,5 @@ enum stream_fit stream_fits(const struct stream *s, const struct tls_context *ct
 	if (!s->facts->established)
 		return STREAM_NOT_READY;
 	return s->facts->tls == NULL ? STREAM_FITS
-	                             : s->facts->tls->fits(s->facts->tls, ctx, connected, why);
+	                             : s->facts->tls->ops->fits(s->facts->tls, ctx, connected, why);
 }

@@ -150,9 +150,14 @@ struct stream_tls {
 	/* SNI, borrowed; NULL: none. */
 	const char *server_name;
 	bool has_certificate;
+	const struct stream_tls_ops *ops;
+};
+
+struct stream_tls_ops {
 	size_t (*certificate_names)(const struct stream_tls *tls, enum conf_certificate_user kind,
 	                            struct buf *out);
 	void (*certificate_subject)(const struct stream_tls *tls, struct buf *out);
+	/* NULL: nothing is known of it. */
 	void (*put_mismatch)(const struct stream_tls *tls, struct buf *out);
 	enum stream_fit (*fits)(const struct stream_tls *tls, const struct tls_context *ctx,
 	                        bool connected, const char **why);
@@ -178,10 +183,10 @@ struct stream_facts {
 	uint32_t packets;
 	/* The lowest stream counts what it reads; stream_deliver begins anew. */
 	uint32_t undelivered;
-	uint64_t heard_ms;
 	bool established;
 	/* What a WebSocket says at its end (RFC 6455 7.4.1); 0: that nothing was wrong. */
 	uint16_t close_code;
+	uint64_t heard_ms;
 	/* Of STREAM_END_WEBSOCKET, in plain words. */
 	const char *end_cause;
 	/* NULL: no TLS, or its handshake is not done. */

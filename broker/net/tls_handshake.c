@@ -9,6 +9,7 @@
 #include "net/tls_context_internal.h"
 #include "net/tls_hello.h"
 #include "net/tls_log.h"
+#include "net/tls_peer.h"
 #include "net/tls_records.h"
 #include "net/tls_source.h"
 
@@ -56,9 +57,9 @@ static bool start_handshake(struct tls_stream *t)
 static void finish_handshake(struct tls_stream *t)
 {
 	t->established = true;
-	tls_peer_init(&t->peer, t->ctx, t->ssl);
+	tls_peer_init(t);
 	t->stream.facts->established = true;
-	t->stream.facts->tls = &t->peer.tls;
+	t->stream.facts->tls = &t->peer;
 	stream_call_stage(&t->stream, STREAM_STAGE_DONE);
 	SSL_set_msg_callback(t->ssl, NULL);
 	free(t->io.hello);

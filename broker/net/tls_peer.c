@@ -12,6 +12,7 @@
 #include "net/tls_certificate_check.h"
 #include "net/tls_context_internal.h"
 #include "net/tls_log.h"
+#include "net/tls_stream_internal.h"
 
 /* --- names --- */
 
@@ -87,27 +88,27 @@ size_t tls_peer_names_of(X509 *certificate, enum conf_certificate_user kind, str
 
 /* --- facts of the stream --- */
 
-static const struct tls_peer *peer_of(const struct stream_tls *tls)
+static const struct tls_stream *stream_of(const struct stream_tls *tls)
 {
-	return container_of_const(tls, struct tls_peer, tls);
+	return container_of_const(tls, struct tls_stream, peer);
 }
 
 /* The session of a resumed connection was verified again before it was taken (tls_tickets.c). */
-static X509 *certificate_of(const struct tls_peer *peer)
+static X509 *certificate_of(const struct tls_stream *t)
 {
-	return SSL_get_verify_result(peer->ssl) == X509_V_OK ? SSL_get0_peer_certificate(peer->ssl)
-	                                                     : NULL;
+	return SSL_get_verify_result(t->ssl) == X509_V_OK ? SSL_get0_peer_certificate(t->ssl)
+	                                                  : NULL;
 }
 
 static size_t certificate_names(const struct stream_tls *tls, enum conf_certificate_user kind,
                                 struct buf *out)
 {
-	return tls_peer_names_of(certificate_of(peer_of(tls)), kind, out);
+	return tls_peer_names_of(certificate_of(stream_of(tls)), kind, out);
 }
 
 static void certificate_subject(const struct stream_tls *tls, struct buf *out)
 {
-	X509 *certificate = certificate_of(peer_of(tls));
+	X509 *certificate = certificate_of(stream_of(tls));
 
 	if (certificate != NULL)
 		tls_certificate_put_name(X509_get_subject_name(certificate), out);
@@ -115,18 +116,18 @@ static void certificate_subject(const struct stream_tls *tls, struct buf *out)
 
 static void put_mismatch(const struct stream_tls *tls, struct buf *out)
 {
-	tls_log_put_mismatch(peer_of(tls)->ssl, tls->server_name, out);
+	tls_log_put_mismatch(stream_of(tls)->ssl, tls->server_name, out);
 }
 
 /* Where certificates are no longer asked for, one that was given counts as none. */
 static enum stream_fit fits(const struct stream_tls *tls, const struct tls_context *ctx,
                             bool connected, const char **why)
 {
-	const struct tls_peer *peer = peer_of(tls);
-	X509 *certificate = certificate_of(peer);
-	STACK_OF(X509) *verified = SSL_get0_verified_chain(peer->ssl);
+	const struct tls_stream *t = stream_of(tls);
+	X509 *certificate = certificate_of(t);
+	STACK_OF(X509) *verified = SSL_get0_verified_chain(t->ssl);
 
-	if (ctx->min_version == 13 && SSL_version(peer->ssl) < TLS1_3_VERSION) {
+	if (ctx->min_version == 13 && SSL_version(t->ssl) < TLS1_3_VERSION) {
 		*why = "the TLS version is below tls.min_version now";
 		/* mutant: min_version_on_reload */
 		return STREAM_VERSION_TOO_OLD;
@@ -140,26 +141,29 @@ static enum stream_fit fits(const struct stream_tls *tls, const struct tls_conte
 		           : STREAM_FITS;
 	}
 	/* Verified by the same CAs and CRL before: only the dates may have come to an end. */
-	if (verified != NULL && memcmp(peer->ctx->trust, ctx->trust, sizeof(ctx->trust)) == 0 &&
+	if (verified != NULL && memcmp(t->ctx->trust, ctx->trust, sizeof(ctx->trust)) == 0 &&
 	    tls_certificate_check_dates(verified))
 		return STREAM_FITS;
-	return tls_certificate_check_again(ctx, certificate, SSL_get_peer_cert_chain(peer->ssl),
+	return tls_certificate_check_again(ctx, certificate, SSL_get_peer_cert_chain(t->ssl),
 	                                   connected, why)
 	           ? STREAM_FITS
 	           : STREAM_CERTIFICATE_BAD;
 }
 
-void tls_peer_init(struct tls_peer *peer, const struct tls_context *ctx, const SSL *ssl)
+static const struct stream_tls_ops ops = {
+    .certificate_names = certificate_names,
+    .certificate_subject = certificate_subject,
+    .put_mismatch = put_mismatch,
+    .fits = fits,
+};
+
+void tls_peer_init(struct tls_stream *t)
 {
-	REQUIRE(SSL_is_init_finished(ssl) == 1);
-	*peer = (struct tls_peer){.ctx = ctx, .ssl = ssl};
-	peer->tls = (struct stream_tls){
-	    .version = SSL_get_version(ssl),
-	    .server_name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name),
-	    .has_certificate = certificate_of(peer) != NULL,
-	    .certificate_names = certificate_names,
-	    .certificate_subject = certificate_subject,
-	    .put_mismatch = put_mismatch,
-	    .fits = fits,
+	REQUIRE(SSL_is_init_finished(t->ssl) == 1);
+	t->peer = (struct stream_tls){
+	    .version = SSL_get_version(t->ssl),
+	    .server_name = SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name),
+	    .has_certificate = certificate_of(t) != NULL,
+	    .ops = &ops,
 	};
 }

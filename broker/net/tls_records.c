@@ -191,7 +191,7 @@ static void input_stopped(struct tls_stream *t, enum fill how)
 {
 	t->io.in = SLICE_EMPTY;
 	buf_fini(&t->pending);
-	t->stopped = how;
+	t->stopped = (uint8_t)how;
 	if (!tls_stream_reads(t))
 		return; /* the owner learns of it after stream_resume */
 	if (how == FILL_FAILED)

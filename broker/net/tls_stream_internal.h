@@ -1,4 +1,5 @@
-/* The inside of a TLS stream, for tls_stream.c, tls_handshake.c and tls_records.c only. */
+/* The inside of a TLS stream, for tls_stream.c, tls_handshake.c, tls_records.c and tls_peer.c only.
+ */
 #ifndef NET_TLS_STREAM_INTERNAL_H
 #define NET_TLS_STREAM_INTERNAL_H
 
@@ -9,7 +10,6 @@
 #include "net/loop_queue.h"
 #include "net/stream.h"
 #include "net/tls_io.h"
-#include "net/tls_peer.h"
 
 struct tls_source;
 
@@ -33,7 +33,8 @@ struct tls_stream {
 	/* NULL while detached. */
 	struct tls_loop *shared;
 	struct tls_io io;
-	struct tls_peer peer;
+	/* What is known of the peer once the handshake is done. */
+	struct stream_tls peer;
 	/* Ciphertext that waits while paused, or on the way to another loop. */
 	struct buf pending;
 	/* Bytes written under the key in use. */
@@ -42,8 +43,8 @@ struct tls_stream {
 	struct timer delay;
 	/* Of facts.packets, seen so far. */
 	uint32_t packets;
-	/* FILL_END or FILL_FAILED: the owner, who has paused, does not know yet. */
-	enum fill stopped;
+	/* enum fill, FILL_END or FILL_FAILED: the owner, who has paused, does not know yet. */
+	uint8_t stopped;
 	/* Why it was closed from this side. */
 	uint8_t end;
 	bool established;

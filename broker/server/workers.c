@@ -80,11 +80,11 @@ static bool worker_turn_end(void *arg)
 		link_output_flush(link);
 	}
 	while (clients->leaving != NULL) {
-		struct conn *c = clients->leaving;
+		struct conn_opening *opening = clients->leaving;
 
-		REQUIRE(c->moving_to != NULL);
-		clients->leaving = c->next_leaving;
-		conn_accept_at_owner(c);
+		REQUIRE(opening->moving_to != NULL);
+		clients->leaving = opening->next_leaving;
+		conn_accept_at_owner(opening->conn);
 	}
 	worker_begin_turn(w);
 	if (dispatch_waits(w)) {
@@ -206,6 +206,7 @@ struct shared *workers_new(struct config_snapshot *snapshot, unsigned workers,
 		delivery_queue_init(w);
 		client_list_init(w);
 		http_server_init(w, http_routes, http_route_count);
+		conn_accept_init(w);
 		executor_leave();
 		shared->workers[i] = w;
 		executors[i] = &shared->workers[i]->executor;

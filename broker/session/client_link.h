@@ -65,13 +65,13 @@ struct client_link {
 	 */
 	struct charge charge;
 	size_t output_counted;
-	uint32_t acks_counted;
 	size_t request_bytes; /* of `request` or `match` */
 	size_t input_bytes;
 	uint64_t heard_ms;  /* when bytes arrived last; later by the time in which it was paused */
 	uint64_t paused_ms; /* since when it is not read, if it is not */
 	/* The newest generation of the configuration that admits it; 0: none was asked. */
 	uint64_t admitted_by;
+	uint32_t acks_counted;
 	uint32_t max_packet_bytes; /* the client's; UINT32_MAX: none */
 	uint32_t inbound_unacked;  /* QoS 1 and 2 received and not yet acknowledged */
 	unsigned holding;          /* acknowledgements that deliveries wait for */

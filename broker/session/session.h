@@ -148,7 +148,6 @@ struct session {
 	    *unreleased;         /* in `sent`: from here on PUBRELs are owed again; NULL: none */
 	struct inflight *noting; /* inflight_end.c: the next one to be written down */
 	struct inflight *giving; /* the next one to be given away */
-	enum giving_stage giving_stage;
 	struct disk_queue *disk_queue; /* the part of its queue that is on disk only; NULL: there
 	                            never was one */
 	struct replay *replays;        /* utlist DL */
@@ -176,6 +175,7 @@ struct session {
 	bool removed;       /* its user is not in the password file any more */
 	bool set_aside;     /* nobody's: its user has another id now (session_user.h) */
 	bool grants_in_part;    /* some subscription was granted in part, or restored */
+	uint8_t giving_stage;   /* enum giving_stage */
 	uint8_t work;           /* enum session_work bits */
 	uint8_t ignored_limits; /* bits of enum ignored_limit: the log has named it */
 	bool waits_for_memory;  /* in the table */

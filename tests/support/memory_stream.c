@@ -176,12 +176,6 @@ static void certificate_subject(const struct stream_tls *tls, struct buf *out)
 	buf_printf(out, "CN=%s", memory_of_tls(tls)->certificate_name);
 }
 
-static void put_mismatch(const struct stream_tls *tls, struct buf *out)
-{
-	(void)tls;
-	(void)out;
-}
-
 static enum stream_fit fits(const struct stream_tls *tls, const struct tls_context *ctx,
                             bool connected, const char **why)
 {
@@ -192,6 +186,12 @@ static enum stream_fit fits(const struct stream_tls *tls, const struct tls_conte
 	*why = "the test says so";
 	return m->peer == NULL ? STREAM_FITS : m->peer->fit;
 }
+
+static const struct stream_tls_ops tls_ops = {
+    .certificate_names = certificate_names,
+    .certificate_subject = certificate_subject,
+    .fits = fits,
+};
 
 static const struct stream_ops ops = {
     .read = op_read,
@@ -216,12 +216,8 @@ struct stream *memory_stream_new(unsigned listener, const char *name, const char
 	m->peer = *peer;
 	m->name = xstrdup(name);
 	m->certificate_name = certificate_name == NULL ? NULL : xstrdup(certificate_name);
-	m->tls = (struct stream_tls){.version = "none",
-	                             .has_certificate = certificate_name != NULL,
-	                             .certificate_names = certificate_names,
-	                             .certificate_subject = certificate_subject,
-	                             .put_mismatch = put_mismatch,
-	                             .fits = fits};
+	m->tls = (struct stream_tls){
+	    .version = "none", .has_certificate = certificate_name != NULL, .ops = &tls_ops};
 	m->facts = (struct stream_facts){.peer = {.kind = PEER_NAMED, .name = m->name},
 	                                 .listener = listener,
 	                                 .established = true,

@@ -43,6 +43,12 @@ static enum stream_fit fits(const struct stream_tls *tls, const struct tls_conte
 	return STREAM_FITS;
 }
 
+static const struct stream_tls_ops tls_ops = {
+    .certificate_names = certificate_names,
+    .certificate_subject = certificate_subject,
+    .fits = fits,
+};
+
 static void free_peer(struct stream_proxy *proxy)
 {
 	free(container_of(proxy, struct proxy_peer, proxy));
@@ -57,9 +63,7 @@ struct proxy_peer *proxy_peer_new(const struct peer_address *sender,
 	    .proxy = {.sender = *sender, .free = free_peer},
 	    .tls = {.version = header->tls_version,
 	            .has_certificate = header->has_certificate && header->verify_result == 0,
-	            .certificate_names = certificate_names,
-	            .certificate_subject = certificate_subject,
-	            .fits = fits},
+	            .ops = &tls_ops},
 	    .name_len = header->common_name.len,
 	};
 	if (p->name_len > 0)
