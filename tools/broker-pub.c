@@ -50,8 +50,7 @@ static const char usage_text[] =
 
 static void print_usage(FILE *to)
 {
-	fputs(usage_text, to);
-	client_options_usage(to);
+	client_options_usage(to, usage_text);
 }
 
 /* ---- options ---- */
@@ -380,7 +379,9 @@ int main(int argc, char **argv)
 	if (rc >= 0)
 		return rc;
 	if (optind < argc)
-		return report_excess(argv[optind]);
+		return report_usage(
+		    "unexpected argument '%s': the topic is given with -t, the message with -m",
+		    argv[optind]);
 	rc = run(&p);
 	/* The thread that reads standard input may still have p.input. */
 	buf_fini(&p.payload);

@@ -48,8 +48,7 @@ static const char usage_text[] =
 
 static void print_usage(FILE *to)
 {
-	fputs(usage_text, to);
-	client_options_usage(to);
+	client_options_usage(to, usage_text);
 }
 
 /* ---- options ---- */
@@ -293,7 +292,9 @@ int main(int argc, char **argv)
 	if (rc >= 0)
 		return rc;
 	if (optind < argc)
-		return report_excess(argv[optind]);
+		return report_usage(
+		    "unexpected argument '%s': the topic is given with -t, the request with -m",
+		    argv[optind]);
 	r.output.escapes = isatty(STDOUT_FILENO) == 1;
 	rc = run(&r);
 	buf_fini(&r.payload);

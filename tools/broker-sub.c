@@ -57,8 +57,7 @@ static const char usage_text[] =
 
 static void print_usage(FILE *to)
 {
-	fputs(usage_text, to);
-	client_options_usage(to);
+	client_options_usage(to, usage_text);
 }
 
 /* ---- options ---- */
@@ -392,7 +391,8 @@ int main(int argc, char **argv)
 	if (rc >= 0)
 		return rc;
 	if (optind < argc)
-		return report_excess(argv[optind]);
+		return report_usage("unexpected argument '%s': filters are given with -t",
+		                    argv[optind]);
 	s.output.escapes = isatty(STDOUT_FILENO) == 1;
 	rc = run(&s);
 	buf_fini(&s.line);

@@ -50,6 +50,24 @@ static void check_properties(const struct properties *p, unsigned owner)
 	buf_fini(&twice);
 }
 
+/* As a client writes it. */
+static void connect_again(const struct connect *c)
+{
+	struct buf b = {0};
+	struct connect back;
+	struct frame again;
+
+	packet_connect_encode(&b, c);
+	again = frame_again(&b);
+	REQUIRE(fault_is_none(packet_connect_decode(&again, &back)));
+	REQUIRE(back.clean_start == c->clean_start && back.has_password == c->has_password);
+	REQUIRE(slice_equal(back.password, c->password) &&
+	        slice_equal(back.client_id, c->client_id));
+	REQUIRE(slice_equal(back.properties.raw, c->properties.raw));
+	REQUIRE(slice_equal(back.will.payload, c->will.payload) && back.will.qos == c->will.qos);
+	buf_fini(&b);
+}
+
 static void on_connect(const struct frame *f, enum mqtt_version version)
 {
 	struct connect peeked, c;
@@ -58,6 +76,7 @@ static void on_connect(const struct frame *f, enum mqtt_version version)
 	(void)version;
 	if (!fault_is_none(packet_connect_decode(f, &c)))
 		return;
+	connect_again(&c);
 	REQUIRE(peeks && peeked.has_client_id && slice_equal(peeked.client_id, c.client_id));
 	REQUIRE(slice_equal(peeked.user_name, c.user_name) && peeked.version == c.version);
 	REQUIRE(utf8_valid(c.client_id) && utf8_valid(c.user_name));

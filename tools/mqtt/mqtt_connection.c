@@ -640,21 +640,21 @@ static const struct mqtt_events hooks_with_auth = {on_connack, on_message, on_an
 
 /* ---- for everybody ---- */
 
-void mqtt_connection_init(struct mqtt_connection *c, uv_loop_t *loop,
-                          const struct mqtt_endpoint *endpoint, const struct mqtt_options *options,
-                          const struct mqtt_connection_events *events, void *arg,
+void mqtt_connection_init(struct mqtt_connection *c, const struct mqtt_setup *setup, void *arg,
                           struct slice client_id)
 {
+	const struct mqtt_connection_events *events = setup->events;
+
 	REQUIRE(events->on_lost != NULL && events->protocol.on_message != NULL);
 	*c = (struct mqtt_connection){
-	    .loop = loop,
-	    .endpoint = endpoint,
+	    .loop = setup->loop,
+	    .endpoint = setup->endpoint,
 	    .events = events,
 	    .arg = arg,
 	    .client_id = client_id,
 	    .fd = -1,
 	};
-	mqtt_protocol_init(&c->protocol, options,
+	mqtt_protocol_init(&c->protocol, setup->options,
 	                   events->protocol.on_auth == NULL ? &hooks : &hooks_with_auth, c);
 }
 

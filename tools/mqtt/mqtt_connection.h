@@ -71,6 +71,14 @@ struct mqtt_connection_events {
 	void (*on_tls)(void *arg, bool resumed);
 };
 
+/* What a connection is made of; all borrowed. */
+struct mqtt_setup {
+	uv_loop_t *loop;
+	const struct mqtt_endpoint *endpoint;
+	const struct mqtt_options *options;
+	const struct mqtt_connection_events *events;
+};
+
 enum mqtt_stage {
 	MQTT_STAGE_IDLE,
 	MQTT_STAGE_WAITING, /* for the next attempt */
@@ -107,9 +115,7 @@ struct mqtt_connection {
 	bool paused, blocked, broken, unread, stopping, in_events, has_ended, was_open, refused;
 };
 
-void mqtt_connection_init(struct mqtt_connection *c, uv_loop_t *loop,
-                          const struct mqtt_endpoint *endpoint, const struct mqtt_options *options,
-                          const struct mqtt_connection_events *events, void *arg,
+void mqtt_connection_init(struct mqtt_connection *c, const struct mqtt_setup *setup, void *arg,
                           struct slice client_id);
 /* Frees what it has; it must be IDLE. */
 void mqtt_connection_fini(struct mqtt_connection *c);

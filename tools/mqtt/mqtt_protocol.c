@@ -264,6 +264,7 @@ static void resend(struct mqtt_protocol *p, bool session_present)
 			                  REASON_SUCCESS, SLICE_EMPTY);
 		} else if (e->step != STEP_DONE) {
 			buf_put(&p->out, p->stored.data + at, e->size);
+			/* mutant: client_resends_with_dup */
 			if (session_present)
 				p->out.data[start] |= FIRST_BYTE_DUP;
 		}
@@ -359,6 +360,7 @@ static struct fault on_publish(struct mqtt_protocol *p, const struct frame *f)
 		return fault;
 	if (message.properties.topic_alias != 0) /* none were offered [MQTT5-3.3.2-9] */
 		return fault_of(REASON_TOPIC_ALIAS_INVALID, "the server used a Topic Alias");
+	/* mutant: client_takes_qos_2_once */
 	if (message.qos == 2 && !note_received(p, message.packet_id)) {
 		mqtt_protocol_acknowledge(p, 2, message.packet_id, REASON_SUCCESS);
 		return FAULT_NONE;

@@ -92,6 +92,7 @@ bool mqtt_tls_accept(struct mqtt_tls *tls, SSL *ssl, struct mqtt_tls_problem *pr
 	SSL_set_ex_data(ssl, problem_index, NULL);
 	if (!tls->has_pin)
 		return true;
+	/* mutant: client_pin */
 	if (digest_of_key(ssl, digest) &&
 	    crypto_equal(slice_of(digest, PIN_BYTES), slice_of(tls->pin, PIN_BYTES)))
 		return true;
@@ -111,11 +112,11 @@ bool mqtt_tls_accept(struct mqtt_tls *tls, SSL *ssl, struct mqtt_tls_problem *pr
 
 static void put_openssl_error(struct buf *why)
 {
-	unsigned long error = ERR_peek_last_error();
-	const char *reason = ERR_reason_error_string(error);
+	unsigned long first = ERR_peek_error(); /* of a file that cannot be opened, why */
+	const char *reason = ERR_SYSTEM_ERROR(first)
+	                         ? strerror(ERR_GET_REASON(first))
+	                         : ERR_reason_error_string(ERR_peek_last_error());
 
-	if (ERR_GET_LIB(error) == ERR_LIB_SYS)
-		reason = strerror(ERR_GET_REASON(error));
 	buf_printf(why, "%s", reason == NULL ? "it cannot be used" : reason);
 	ERR_clear_error();
 }

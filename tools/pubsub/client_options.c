@@ -142,10 +142,10 @@ static int take_password(void *options, const char *value)
 {
 	(void)options;
 	(void)value;
-	return report_error(
-	    EXIT_USAGE, "-P: a password on the command line is seen by every user of this machine "
-			"and stays in the shell's history; use --password-file FILE, "
-			"--password-command COMMAND, --ask-password, or a profile");
+	return report_error(EXIT_USAGE,
+	                    "a password on the command line is seen by every user of this machine "
+	                    "and stays in the shell's history; use --password-file FILE, "
+	                    "--password-command COMMAND, --ask-password, or a profile");
 }
 
 static int take_port(void *options, const char *value)
@@ -247,7 +247,8 @@ static int take_url(void *options, const char *value)
 		return report_error(
 		    EXIT_USAGE,
 		    "-L: '%s' does not begin with mqtts://: this program speaks TLS only", value);
-	rest = xstrdup(value + strlen(scheme)); /* kept until the end */
+	free(o->url);
+	o->url = rest = xstrdup(value + strlen(scheme));
 	at = strrchr(rest, '@');
 	if (at != NULL) {
 		*at = '\0';
@@ -320,8 +321,13 @@ size_t client_options_rows(struct command_option *rows)
 	return ARRAY_LEN(rows_of_all);
 }
 
-void client_options_usage(FILE *to)
+void client_options_usage(FILE *to, const char *text)
 {
+	if (to == stderr) {
+		fprintf(to, "%.*s\n--help lists all options.\n", (int)strcspn(text, "\n"), text);
+		return;
+	}
+	fputs(text, to);
 	fputs("\nWhere to, and who:\n"
 	      "  -h, --host HOST, -p, --port PORT   default: localhost, 8883\n"
 	      "  -L, --url mqtts://[USER@]HOST[:PORT]\n"
@@ -446,7 +452,8 @@ void client_options_fini(struct client_options *o)
 	buf_fini(&o->subscribe_properties);
 	buf_fini(&o->unsubscribe_properties);
 	free(o->made_id);
-	o->made_id = NULL;
+	free(o->url);
+	o->made_id = o->url = NULL;
 }
 
 struct mqtt_tls *client_options_tls(const struct client_options *o, int *status)

@@ -29,8 +29,8 @@ struct client_options {
 	struct buf connect_properties, will_properties;
 	/* Of the tool's packets: property_option.h. */
 	struct buf publish_properties, subscribe_properties, unsubscribe_properties;
-	char *made_id;
-	uint64_t wait_ms; /* 0: for ever */
+	char *made_id, *url; /* owned: `client_id`, and what host and user point into */
+	uint64_t wait_ms;    /* 0: for ever */
 	uint32_t session_expiry_s;
 	uint16_t port, keep_alive_s, send_maximum;
 	enum mqtt_version version;
@@ -44,8 +44,9 @@ struct client_options {
 
 /* Fill rows with the options of all clients; how many they are. */
 size_t client_options_rows(struct command_option *rows);
-/* Their text in the usage. */
-void client_options_usage(FILE *to);
+/* The usage: `text` is the tool's own part. After a mistake (to stderr) its first line only, so
+ * that the mistake stays in sight. */
+void client_options_usage(FILE *to, const char *text);
 void client_options_init(struct client_options *o);
 /* Read the command line into `o` (its tool's struct). -1: go on. */
 int client_options_read(struct client_options *o, int argc, char **argv);

@@ -191,8 +191,12 @@ static bool is_place(const struct profile_key *key)
 static int take_profile(struct profile_file *f, struct client_options *o,
                         const struct yaml_node *profile)
 {
-	bool own_login = o->user != NULL || o->password_file != NULL ||
-	                 o->password_command != NULL || o->ask_password;
+	const struct yaml_node *user =
+	    profile->kind == YAML_MAPPING ? yaml_get(profile, "user") : NULL;
+	bool is_user = o->user == NULL || (user != NULL && user->kind == YAML_SCALAR &&
+	                                   strcmp(user->text, o->user) == 0);
+	bool own_login =
+	    !is_user || o->password_file != NULL || o->password_command != NULL || o->ask_password;
 	bool own_place = o->host != NULL || o->socket != NULL;
 
 	if (profile->kind != YAML_MAPPING) {
@@ -244,6 +248,7 @@ static int apply_file(struct profile_file *f, struct client_options *o)
 		           "the file is a mapping from names to profiles");
 		return report_errors(&f->errors);
 	}
+	/* mutant: profile_with_a_readable_password */
 	if (f->root != NULL && has_password(f->root) && (rc = check_access(f->path, true)) != 0)
 		return rc;
 	profile = f->root == NULL ? NULL : yaml_get(f->root, wanted);

@@ -156,10 +156,13 @@ static bool is_final(const struct mqtt_loss *loss)
 	        loss->reason != REASON_KEEP_ALIVE_TIMEOUT);
 }
 
-static const char *advice_of(const struct mqtt_loss *loss)
+static const char *advice_of(const struct mqtt_loss *loss, const struct client_options *options)
 {
 	if (loss->kind == MQTT_LOSS_REFUSED && loss->reason == REASON_UNSUPPORTED_VERSION)
 		return "; try -V 3.1.1";
+	if (loss->kind == MQTT_LOSS_REFUSED && loss->reason == REASON_BAD_USER_NAME_OR_PASSWORD &&
+	    !options->has_password)
+		return "; no password was given: --password-file FILE, or --ask-password";
 	if (loss->kind == MQTT_LOSS_REFUSED && loss->reason == REASON_BAD_USER_NAME_OR_PASSWORD)
 		return "; check the user (-u) and the password, upper and lower case count";
 	if (loss->kind == MQTT_LOSS_REFUSED && loss->reason == REASON_NOT_AUTHORIZED)
@@ -187,7 +190,7 @@ static void on_lost(void *arg, const struct mqtt_loss *loss)
 			                   (double)loss->retry_ms / 1000);
 		return;
 	}
-	(void)report_error(0, "%s%s", loss->words, advice_of(loss));
+	(void)report_error(0, "%s%s", loss->words, advice_of(loss, r->options));
 	r->has_ended = true;
 	r->status = status_of_loss(loss);
 	mqtt_connection_abort(&r->connection);
@@ -301,7 +304,8 @@ int client_run_init(struct client_run *r, const struct client_options *options,
 	if (uv_loop_init(&r->loop) != 0)
 		return report_error(EXIT_FAILED,
 		                    "cannot make an event loop: no descriptors are left");
-	mqtt_connection_init(&r->connection, &r->loop, &r->endpoint, &r->mqtt, &events, r,
+	mqtt_connection_init(&r->connection,
+	                     &(struct mqtt_setup){&r->loop, &r->endpoint, &r->mqtt, &events}, r,
 	                     slice_of_str(options->client_id));
 	return 0;
 }

@@ -47,10 +47,13 @@ static void write_name(const char *name, char out[NAME_TEXT])
 {
 	size_t i;
 
-	for (i = 0; name[i] != '\0' && i + 1 < NAME_TEXT; i++)
-		out[i] = name[i] == ' '                     ? '-'
-		         : name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] | 0x20)
-		                                            : name[i];
+	for (i = 0; name[i] != '\0' && i + 1 < NAME_TEXT; i++) {
+		out[i] = name[i];
+		if (name[i] == ' ')
+			out[i] = '-';
+		else if (name[i] >= 'A' && name[i] <= 'Z')
+			out[i] = (char)(name[i] - 'A' + 'a');
+	}
 	out[i] = '\0';
 }
 
