@@ -2,9 +2,11 @@
 a wall clock that the test sets while it runs; its monotonic clocks stay as they are."""
 
 import os
+import signal
 import ssl
 import time
 
+import mqtt
 import pytest
 from broker_fixture import ROOT
 from test_reload import reload
@@ -24,18 +26,27 @@ def unset():
 
 class Clock:
     def __init__(self, directory):
-        self.file = directory / "clock"
+        self.file, self.suspended = directory / "clock", directory / "suspended"
         self.environment = {
-            "LD_PRELOAD": LIBRARY, "VAKT_WALL_CLOCK": str(self.file),
+            "LD_PRELOAD": LIBRARY, "VAKT_WALL_CLOCK": str(self.file), "VAKT_SUSPENDED": str(self.suspended),
             # The library stands before the sanitizer's.
             "ASAN_OPTIONS": "halt_on_error=1:detect_leaks=0:verify_asan_link_order=0"}
         self.set(RIGHT)
 
     def set(self, wrong_by_s):
+        self.write(self.file, wrong_by_s)
+
+    def suspend(self, seconds):
+        """So long the machine has been suspended; the wall clock goes on."""
+        self.write(self.suspended, seconds)
+        self.set(seconds)
+
+    @staticmethod
+    def write(file, seconds):
         """At once for whoever reads it: the file is replaced, never half-written."""
-        new = self.file.with_suffix(".new")
-        new.write_text(f"{wrong_by_s}\n")
-        new.rename(self.file)
+        new = file.with_suffix(".new")
+        new.write_text(f"{seconds}\n")
+        new.rename(file)
 
 
 @pytest.fixture
@@ -167,3 +178,28 @@ def test_a_clock_that_is_set_back_ends_no_connection(new_broker, pki, clock):
         broker.write()
         reload(broker)
         client.publish("t/x", b"1", qos=1)
+
+
+@pytest.mark.parametrize("pause", ["suspend", "set"], ids=["suspended", "restored-from-a-snapshot"])
+def test_the_machine_pauses_for_two_hours(broker, clock, pause):
+    """A suspended machine, whose time counts; or one that goes on from a snapshot, for which no time has passed. Clients whose
+    packets wait in the socket stay connected, and so do those that get the chance to say something."""
+    broker.start()
+    with Wire(broker, client_id="short", clean=False, props={"session_expiry_interval": 3600}) as sub:
+        sub.disconnect()
+    with Wire(broker, client_id="long", clean=False, props=DAY) as sub:
+        sub.disconnect()
+    with Wire(broker, keep_alive=60) as pinging, Wire(broker, keep_alive=60) as silent:
+        mark = broker.mark()
+        broker.process.signal(signal.SIGSTOP)
+        pinging.send(mqtt.packet(mqtt.PINGREQ, 0, b""))
+        getattr(clock, pause)(2 * 3600)
+        broker.process.signal(signal.SIGCONT)
+        pinging.expect(mqtt.PINGRESP)
+        silent.settle()
+        if pause == "suspend":  # after some seconds in which it may come back
+            broker.wait_log("session-expired", mark, client_id="short")
+        for client_id, present in (("short", pause == "set"), ("long", True)):
+            with Wire(broker, client_id=client_id, clean=False, props=DAY) as sub:
+                assert sub.connack.session_present == present, client_id
+        pinging.settle()

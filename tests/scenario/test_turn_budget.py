@@ -19,10 +19,17 @@ RULES = {"roles": {"all": ["allow all #"]}, "anonymous": {"rules": ["allow all #
 
 
 @pytest.fixture
-def broker(new_broker):
+def broker(new_broker, request):
     """With a Unix socket as the second listener."""
-    broker = new_broker(acl=RULES, config={"workers": 1, "limits": {"receive_maximum": 1000},
+    kind = request.node.callspec.params.get("kind") if hasattr(request.node, "callspec") else None
+    broker = new_broker(acl=RULES, config={"workers": 1,
+                                         "limits": {"receive_maximum": 1000, "sessions_per_user": 10000},
                                          "authentication": {"anonymous": True, "anonymous_sessions": True}})
+    if kind in ("queues", "space"):
+        broker.config["persistence"] = {"directory": "store"}
+    if kind == "space":
+        broker.config["limits"] |= {"queue_messages": 100000, "queue_bytes": "100M"}
+        broker.config["persistence"]["max_size"] = "4M"
     broker.config["listeners"].append({"bind": f"unix:{broker.directory}/socket"})
     broker.write()
     with broker:
@@ -77,7 +84,7 @@ def load(broker, kind, processors):
         os.sched_setaffinity(0, processors)
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    child = subprocess.Popen([sys.executable, LOAD, broker.addresses[1], kind], stdin=subprocess.PIPE,
+    child = subprocess.Popen([sys.executable, LOAD, broker.addresses[1], kind, str(broker.process.pid)], stdin=subprocess.PIPE,
                              stdout=subprocess.PIPE, text=True, preexec_fn=settle)
     try:
         assert child.stdout.readline() == "ready\n"

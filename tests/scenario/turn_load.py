@@ -1,10 +1,11 @@
-"""Clients that cause much work with few packets, in a process of their own: turn_load.py SOCKET KIND.
+"""Clients that cause much work with few packets, in a process of their own: turn_load.py SOCKET KIND PID (the broker's).
 
 "ready" is printed when all are connected and subscribed; a line on standard input starts them, the end of it ends them."""
 
 import itertools
 import os
 import select
+import signal
 import socket
 import sys
 import threading
@@ -182,12 +183,48 @@ def expiry(path, readers):
         stream.close()
 
 
+def queues(path, readers):
+    """A QoS 1 message for very many queues on disk, of clients that acknowledge nothing."""
+    for _ in range(2000):
+        readers.add(subscribed(path, [("load/queues", 1)], keep=100))
+    yield
+    for _ in range(5):
+        acknowledged(path, "load/queues", b"x" * 100)
+
+
+def reload(path, readers):
+    filters = [(f"load/{i}/+", 0) for i in range(50)]
+    for i in range(1000):
+        readers.add(subscribed(path, filters, keep=100 * (i % 2)))
+    yield
+
+    def run():
+        while not stopped.wait(0.3):
+            os.kill(int(sys.argv[3]), signal.SIGHUP)
+    threading.Thread(target=run, daemon=True).start()
+
+
+def space(path, readers):
+    """The store is full of one client's queue; many wait with messages for it; it begins anew, so that there is space."""
+    def begin_anew():
+        subscribed(path, [("load/full", 1)], keep=100, client_id="full").close()
+
+    def run():
+        while not stopped.wait(0.5):
+            begin_anew()
+    begin_anew()
+    yield
+    for _ in range(200):
+        acknowledged(path, "load/full", b"x" * 20000)
+    threading.Thread(target=run, daemon=True).start()
+
+
 KINDS = {"overlapping": overlapping, "kept": kept, "fan-out": fan_out, "wills": wills, "sys-topics": sys_topics,
-         "replays": replays, "takeovers": takeovers, "expiry": expiry}
+         "replays": replays, "takeovers": takeovers, "expiry": expiry, "queues": queues, "reload": reload, "space": space}
 
 
 def main():
-    path, kind = sys.argv[1:]
+    path, kind = sys.argv[1:3]
     steps = KINDS[kind](path, Readers())
     next(steps)
     print("ready", flush=True)

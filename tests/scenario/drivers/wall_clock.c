@@ -1,7 +1,8 @@
-/* A wall clock that a test sets while a program runs: preloaded (LD_PRELOAD) into it.  Monotonic
- * clocks stay as they are, and so do the times of files.
+/* A wall clock that a test sets while a program runs, and a suspended machine: preloaded
+ * (LD_PRELOAD) into it.  CLOCK_MONOTONIC stays as it is, and so do the times of files.
  *
- * VAKT_WALL_CLOCK  a file: by how many seconds the clock is wrong; read at each call */
+ * VAKT_WALL_CLOCK  a file: by how many seconds the wall clock is wrong; read at each call
+ * VAKT_SUSPENDED   a file: how many seconds the machine has been suspended; the same */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -9,9 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
-static time_t wrong_by_s(void)
+static time_t seconds_of(const char *variable)
 {
-	const char *path = getenv("VAKT_WALL_CLOCK");
+	const char *path = getenv(variable);
 	char text[32] = "";
 	int fd = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
 
@@ -28,7 +29,9 @@ int clock_gettime(clockid_t clock, struct timespec *out)
 	int rc = (int)syscall(SYS_clock_gettime, clock, out);
 
 	if (rc == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
-		out->tv_sec += wrong_by_s();
+		out->tv_sec += seconds_of("VAKT_WALL_CLOCK");
+	if (rc == 0 && clock == CLOCK_BOOTTIME)
+		out->tv_sec += seconds_of("VAKT_SUSPENDED");
 	return rc;
 }
 
