@@ -21,6 +21,8 @@ struct config_application_step {
 	struct config_application *config_application;
 	struct worker *worker;
 	int *fds; /* by slot */
+	/* What the worker had: with many users and rules it takes long to free, which is main's. */
+	struct config_snapshot *before;
 };
 
 struct config_application {
@@ -110,17 +112,16 @@ static void on_apply(struct task *task, void *executor_arg)
 	struct config_application_step *step =
 	    container_of(task, struct config_application_step, task);
 	struct worker *w = executor_arg;
-	struct config_snapshot *before = w->snapshot;
 
 	if (w->stopping) {
 		report_done(step);
 		return;
 	}
+	step->before = w->snapshot;
 	w->snapshot = config_snapshot_ref(step->config_application->snapshot);
 	store_quota_set(w->shared, w->snapshot);
 	for (unsigned slot = 0; slot < w->snapshot->slot_count; slot++)
 		apply_listener(w, slot, step->fds == NULL ? -1 : step->fds[slot]);
-	config_snapshot_unref(&before);
 	http_server_reload(w);
 	admission_start(w, on_checked, step);
 }
@@ -135,6 +136,7 @@ static void on_done(struct task *task, void *executor_arg)
 
 	(void)executor_arg;
 	free(step->fds);
+	config_snapshot_unref(&step->before);
 	if (--a->waiting > 0)
 		return;
 	a->done(a->arg);
