@@ -6,6 +6,7 @@
 #include "client/client_list.h"
 #include "client/connect_refuse.h"
 #include "client/login_input.h"
+#include "net/listener_gate.h"
 #include "proto/packet_connect.h"
 #include "routing/publish.h"
 #include "session/pending_ack.h"
@@ -66,22 +67,6 @@ static enum refusal check_login(struct conn *c, const struct conf_listener *l)
 	return REFUSED_ELSEWHERE;
 }
 
-/* Where it comes from. It keeps the address by which it came, whatever the listener asks for now.
- */
-static const char *check_address(const struct conn *c, const struct conf_listener *l)
-{
-	const struct peer_address *proxy = stream_proxy(c->link.stream);
-
-	/* mutant: addresses_on_reload */
-	if (l->allow_from.count > 0 &&
-	    !peer_address_is_among(stream_peer(c->link.stream), &l->allow_from))
-		return "the listener's allow_from does not have its address any more";
-	if (proxy != NULL && l->proxy_protocol == PROXY_PROTOCOL_REQUIRED &&
-	    !peer_address_is_among(proxy, &l->trusted))
-		return "the proxy by which it came is not trusted any more";
-	return NULL;
-}
-
 /* By what is known of the connection. *all: nothing more will become known by itself. */
 static enum refusal check_conn(struct conn *c, bool *all)
 {
@@ -94,7 +79,7 @@ static enum refusal check_conn(struct conn *c, bool *all)
 		c->refused_why = "the listener was removed from the configuration";
 		return REFUSED_LISTENER;
 	}
-	c->refused_why = check_address(c, l);
+	c->refused_why = listener_gate_refusal(c->link.stream, l);
 	if (c->refused_why != NULL)
 		return REFUSED_ADDRESS;
 	switch (stream_fits(c->link.stream, snapshot->tls[snapshot->slots[slot]],

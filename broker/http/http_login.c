@@ -12,6 +12,7 @@
 #include "client/half_open_places.h"
 #include "http/http_exchange.h"
 #include "http/http_link.h"
+#include "net/listener_gate.h"
 #include "worker/shared.h"
 
 /* It outlives its connection until the answer comes. */
@@ -124,6 +125,8 @@ bool http_login_is_admitted(struct http_exchange *x)
 	if (c->admitted_by == snapshot->generation)
 		return true;
 	if (c->state == HTTP_STATE_CLOSING || l == NULL)
+		return false;
+	if (listener_gate_refusal(x->stream, l) != NULL)
 		return false;
 	/* mutant: http_revocation_on_reload */
 	if (stream_fits(x->stream, snapshot->tls[snapshot->slots[slot]], x->identity != NULL,

@@ -95,3 +95,16 @@ bool listener_gate_take_header(struct listener_gate *gate, struct stream *socket
 		facts->tls = &known->tls;
 	return listener_gate_admits(gate, &facts->peer, &sender, now_ms);
 }
+
+const char *listener_gate_refusal(const struct stream *s, const struct conf_listener *conf)
+{
+	const struct peer_address *proxy = stream_proxy(s);
+
+	/* mutant: addresses_on_reload */
+	if (conf->allow_from.count > 0 && !peer_address_is_among(stream_peer(s), &conf->allow_from))
+		return "the listener's allow_from does not have its address any more";
+	if (proxy != NULL && conf->proxy_protocol == PROXY_PROTOCOL_REQUIRED &&
+	    !peer_address_is_among(proxy, &conf->trusted))
+		return "the proxy by which it came is not trusted any more";
+	return NULL;
+}

@@ -29,4 +29,8 @@ void listener_gate_refuse_proxy(struct listener_gate *gate, const struct peer_ad
 bool listener_gate_take_header(struct listener_gate *gate, struct stream *socket,
                                const struct proxy_header *header, uint64_t now_ms);
 
+/* For a reload: why this configuration of its listener would not let such a connection in; NULL: it
+ * would. The connection keeps the address by which it came, whatever the listener asks for now. */
+const char *listener_gate_refusal(const struct stream *s, const struct conf_listener *conf);
+
 #endif

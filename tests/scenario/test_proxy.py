@@ -15,6 +15,7 @@ import proxies
 import pytest
 from broker_fixture import free_port
 from control import row, rows
+from websocket import WebSocket, read_head
 from wire import Closed, Wire, fresh_address, open_stream, tls_context
 
 TRUSTED = ["127.0.0.1/32"]
@@ -248,6 +249,49 @@ def test_allow_from(new_broker):
         Wire(broker).close()
         audit = (broker.directory / "audit.log").read_text()
         assert "address-refused" in audit and "203.0.113.9:50123" in audit
+
+
+# HTTPS behind a proxy
+
+def tls_only(broker, header):
+    stream = socket.create_connection(broker.addresses[0], timeout=20)
+    stream.sendall(header)
+    return tls_context(broker.pki).wrap_socket(stream, server_hostname="localhost")
+
+
+def test_websocket_behind_a_proxy(new_broker, tmp_path):
+    """A listener with protocol: https takes the header like any other: the client's address counts, and allow_from."""
+    https = {"protocol": "https", "serve": ["websocket", "health"], "proxy_protocol": "required", "trusted": TRUSTED,
+             "allow_from": ["192.0.2.0/24", "127.1.0.0/16"]}
+    with new_broker(config={"listeners": listeners(https)}) as broker:
+        mark = broker.mark()
+        for header in proxies.v1("192.0.2.7"), proxies.v2("192.0.2.7"):
+            with Wire(broker, header=header, client_id="page") as page:
+                page.settle()
+        found = broker.wait_log("client-connected", mark, client_id="page")
+        assert found["peer"] == "192.0.2.7:50123"
+        stream = tls_only(broker, proxies.v2("192.0.2.8"))
+        stream.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert read_head(stream)[0] == 200
+        with pytest.raises(OSError):
+            tls_only(broker, proxies.v2("203.0.113.9"))
+        assert broker.wait_log("address-refused", mark)["peer"] == "203.0.113.9:50123"
+        raw(broker, b"\x16\x03\x01")
+        assert "TLS came without" in broker.wait_log("proxy-refused", mark)["cause"]
+        port, source = free_port(), fresh_address()
+        with proxies.haproxy(tmp_path, {port: ("", "127.0.0.1:%d" % broker.addresses[0][1], "send-proxy-v2")}):
+            mark = broker.mark()
+            with Wire(broker, stream=WebSocket(through(broker, port, source)), client_id="far"):
+                assert broker.wait_log("client-connected", mark, client_id="far")["peer"].startswith(source + ":")
+        # A reload judges it, too, also while it is HTTP.
+        idle = tls_only(broker, proxies.v2("192.0.2.8"))
+        page = Wire(broker, header=proxies.v2("192.0.2.7"))
+        broker.config["listeners"][0]["allow_from"] = ["198.51.100.0/24"]
+        reload(broker)
+        assert page.expect(mqtt.DISCONNECT).reason == 0x87
+        with pytest.raises((OSError, AssertionError)):
+            idle.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            read_head(idle)
 
 
 # TLS that ends at the proxy
