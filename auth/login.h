@@ -21,14 +21,14 @@ struct login {
 	 * one. */
 	struct slice certificate_name;
 	bool certificate_required; /* client_certificates: required */
-	/* Whom peer_users names for the process at the Unix socket; empty: nobody. */
-	struct slice peer_name;
 	/* The listener has peer_users: others than these log in. */
 	bool has_peer_users;
-	/* The listener's assume_user; empty: none. */
-	struct slice assumed_name;
 	/* A session of this user is kept for this client id. */
 	bool has_session;
+	/* Whom peer_users names for the process at the Unix socket; empty: nobody. */
+	struct slice peer_name;
+	/* The listener's assume_user; empty: none. */
+	struct slice assumed_name;
 };
 
 enum login_verdict {

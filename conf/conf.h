@@ -188,17 +188,17 @@ struct conf_listener {
 	char *server_reference; /* clients are sent there instead of being accepted; NULL: they are
 	                           accepted */
 	bool server_moved;      /* for good (0x9D), or for now (0x9C) */
-	struct conf_peers allow_from; /* empty: everybody */
+	bool trust_tls_fields;  /* unix: a PROXY header is believed about certificates */
 	enum conf_proxy_protocol proxy_protocol;
-	struct conf_peers trusted; /* who may send a PROXY header */
-	bool trust_tls_fields;     /* unix: what it says of the client's certificate is believed */
+	struct conf_peers trusted;         /* who may send a PROXY header */
+	struct conf_peers allow_from;      /* empty: everybody */
 	struct conf_peer_users peer_users; /* unix */
 	char *assume_user; /* who clients without login are; NULL: anonymous, or refused */
 	unsigned serve;    /* enum conf_service bits; 0 unless protocol is https */
+	uint32_t hsts_s;   /* CONF_HSTS_OFF, or for how long */
 	struct conf_websocket websocket;
 	struct conf_metrics metrics;
 	struct conf_health health;
-	uint32_t hsts_s;                           /* CONF_HSTS_OFF, or for how long */
 	struct conf_tls tls;                       /* merged with the global one */
 	struct conf_authentication authentication; /* likewise */
 	struct conf_authorization authorization;   /* likewise */

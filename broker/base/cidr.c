@@ -85,7 +85,7 @@ bool cidr_parse(const char *text, struct cidr *out, char **why)
 	*why = NULL;
 	if (len >= sizeof(address))
 		return false;
-	memcpy(address, text, len);
+	(void)snprintf(address, sizeof(address), "%.*s", (int)len, text);
 	if (!parse_address(address, out))
 		return false;
 	out->prefix = (uint8_t)(out->len * 8);
