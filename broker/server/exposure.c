@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/array.h"
 #include "client/conn_memory.h"
 
 #define USERS_SHOWN 10
@@ -172,6 +173,28 @@ static void put_memory(struct buf *out, const struct conf *conf)
 	           (unsigned long long)connections, CONN_FIXED_BYTES >> 10);
 }
 
+/* What a listener with protocol: https serves, and where. */
+static void put_services(struct buf *out, const struct conf_listener *l)
+{
+	static const struct {
+		unsigned service;
+		const char *text;
+	} rows[] = {
+	    {CONF_SERVICE_WEBSOCKET, "MQTT over WebSocket"},
+	    {CONF_SERVICE_METRICS, "metrics"},
+	    {CONF_SERVICE_HEALTH, "health, without a login"},
+	    {CONF_SERVICE_PUBLISH, "publishing and reading by HTTP"},
+	};
+	const char *separator = "; over HTTPS: ";
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if ((l->serve & rows[i].service) == 0)
+			continue;
+		buf_printf(out, "%s%s", separator, rows[i].text);
+		separator = ", ";
+	}
+}
+
 char *exposure_text(const struct config_snapshot *p)
 {
 	struct buf out = {0};
@@ -186,6 +209,7 @@ char *exposure_text(const struct config_snapshot *p)
 			           reach_of(l));
 		put_means(&out, p, l);
 		put_without_login(&out, l);
+		put_services(&out, l);
 		put_peers(&out, p, l);
 		buf_put_u8(&out, '\n');
 	}

@@ -100,7 +100,7 @@ static struct websocket_event begin_frame(struct websocket_decoder *d, const uin
 	drop_control(d);
 	memcpy(d->mask, r.at, sizeof(d->mask));
 	d->left = length;
-	d->opcode = head[0] & OPCODE;
+	d->opcode = head[0] & 0xfu;
 	if (!is_control(d->opcode))
 		d->in_message = (head[0] & FIN) == 0;
 	d->unproductive += (uint32_t)head_bytes(head[1]);
@@ -152,6 +152,12 @@ static void unmask(uint8_t mask[4], uint8_t *to, const uint8_t *from, size_t len
 		memcpy(&word, from + i, sizeof(word));
 		word ^= mask64;
 		memcpy(to + i, &word, sizeof(word));
+	}
+	if (i + 4 <= len) {
+		memcpy(&mask32, from + i, sizeof(mask32));
+		mask32 ^= (uint32_t)mask64;
+		memcpy(to + i, &mask32, sizeof(mask32));
+		i += 4;
 	}
 	for (size_t k = 0; i < len; i++, k++)
 		to[i] = from[i] ^ mask[k & 3];

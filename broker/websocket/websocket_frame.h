@@ -29,6 +29,8 @@ struct websocket_control;
 struct websocket_decoder {
 	/* Bytes of the payload at hand that have not come yet. */
 	uint64_t left;
+	/* A control frame that came in part: the only thing that is allocated. */
+	struct websocket_control *control;
 	/* Rotated: the first byte is for the next byte of the payload. */
 	uint8_t mask[4];
 	/* Bytes of headers and control frames since the last byte of data. */
@@ -37,11 +39,9 @@ struct websocket_decoder {
 	uint8_t head[WEBSOCKET_HEAD_MAX];
 	uint8_t head_len;
 	/* Of the frame at hand. */
-	uint8_t opcode;
+	unsigned opcode : 4;
 	/* A message has begun, and its last frame has not come. */
-	bool in_message;
-	/* A control frame that came in part: the only thing that is allocated. */
-	struct websocket_control *control;
+	bool in_message : 1;
 };
 
 enum websocket_event_kind {

@@ -11,26 +11,27 @@
 #include "base/scratch.h"
 #include "websocket/websocket_frame.h"
 
-#define UNPRODUCTIVE_WINDOW_MS 60000
-#define CLOSE_FLUSH_MS         1000
+#define UNPRODUCTIVE_WINDOW_S 60
+#define CLOSE_FLUSH_MS        1000
 /* Of a record of TLS. */
 #define RECORD_BYTES 16384
 
 struct websocket_stream {
 	struct stream stream;
 	struct websocket_decoder decoder;
-	/* Before the minute at hand, which began then. */
-	uint32_t unproductive_before;
-	uint64_t unproductive_since_ms;
 	/* When a byte of MQTT came last. */
 	uint64_t data_ms;
-	/* The client closed, or broke the rules: what is still to be done about it. */
-	struct websocket_event last;
+	/* Of decoder.unproductive, before the minute at hand, which began then. */
+	uint32_t unproductive_before, unproductive_since_s;
+	/* The client closed, or broke the rules: the code that is still to be said; 0: neither. */
+	uint16_t last_code;
 	/* Of on_closed, where this side closed it. */
 	uint8_t end;
 	/* A Close frame was sent: nothing may follow it. */
 	bool closing;
 };
+/* It is what an idle client has more than one over TLS alone. */
+_Static_assert(sizeof(struct websocket_stream) <= 120, "a small chunk of the heap");
 
 static struct websocket_stream *websocket_of(struct stream *stream)
 {
@@ -86,11 +87,10 @@ static void op_close(struct stream *stream, uint64_t flush_ms)
 /* After the client's last byte. RFC 6455 5.5.1, 7.1.7 */
 static void end_by_client(struct websocket_stream *ws)
 {
-	if (ws->last.kind == WEBSOCKET_NOTHING)
+	if (ws->last_code == 0)
 		return;
-	ws->end = ws->last.kind == WEBSOCKET_FAULT ? STREAM_END_WEBSOCKET : STREAM_END_PEER;
-	ws->stream.facts->end_cause = ws->last.cause;
-	send_close(ws, ws->last.code);
+	ws->end = ws->stream.facts->end_cause != NULL ? STREAM_END_WEBSOCKET : STREAM_END_PEER;
+	send_close(ws, (enum websocket_code)ws->last_code);
 	stream_close(ws->stream.inner, CLOSE_FLUSH_MS);
 }
 
@@ -106,10 +106,10 @@ static void on_inner_closed(void *arg, enum stream_end end)
 /* Control frames cost work and say nothing. */
 static bool is_unproductive(struct websocket_stream *ws, size_t plain)
 {
-	uint64_t now_ms = ws->stream.executor->now_ms;
+	uint32_t now_s = (uint32_t)(ws->stream.executor->now_ms / 1000);
 
-	if (plain > 0 || now_ms - ws->unproductive_since_ms >= UNPRODUCTIVE_WINDOW_MS) {
-		ws->unproductive_since_ms = now_ms;
+	if (plain > 0 || now_s - ws->unproductive_since_s >= UNPRODUCTIVE_WINDOW_S) {
+		ws->unproductive_since_s = now_s;
 		ws->unproductive_before = ws->decoder.unproductive;
 	}
 	if (ws->decoder.unproductive < ws->unproductive_before)
@@ -176,8 +176,10 @@ static void on_bytes(void *arg, struct slice in)
 		    .code = WEBSOCKET_REFUSED,
 		    .cause = "the client sent more than 64 KiB of WebSocket frames without a byte "
 			     "of MQTT within a minute"};
-	if (event.kind == WEBSOCKET_CLOSE || event.kind == WEBSOCKET_FAULT)
-		ws->last = event;
+	if (event.kind == WEBSOCKET_CLOSE || event.kind == WEBSOCKET_FAULT) {
+		ws->last_code = (uint16_t)event.code;
+		ws->stream.facts->end_cause = event.cause; /* NULL: it closed */
+	}
 	if (plain == 0 || stream_deliver(&ws->stream, bytes, plain))
 		end_by_client(ws);
 }

@@ -119,6 +119,14 @@ def test_health_says_why_not(new_broker):
             assert status == 503 and "store is full" in json.loads(body)["cause"]
 
 
+def test_check_says_what_is_served(new_broker):
+    """And what HSTS does to other programs of the host."""
+    said = new_broker(config={"listeners": listeners(hsts="30d")}).command("--check")
+    assert said.returncode == 0
+    assert "over HTTPS: MQTT over WebSocket, health, without a login" in said.stdout + said.stderr
+    assert "every port of this host name" in said.stderr
+
+
 # --- what is refused ---
 
 REFUSED = {

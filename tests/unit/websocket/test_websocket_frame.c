@@ -292,7 +292,7 @@ static void heads(void **state)
 static void state_is_small(void **state)
 {
 	(void)state;
-	assert_true(sizeof(struct websocket_decoder) <= 64);
+	assert_true(sizeof(struct websocket_decoder) <= 40);
 }
 
 static void unproductive_bytes_are_counted(void **state)
