@@ -81,7 +81,7 @@ static void health(struct journal *j, struct journal_health *out)
 	*out = w->health;
 	out->pending_groups = w->all_groups;
 	out->pending_bytes = j->waiting_bytes;
-	out->commit_us_p99 = histogram_percentile(&w->commit_us_all, 99);
+	out->commit_us_p99 = histogram_percentile(&w->commit_us_all, 99 * HISTOGRAM_PERCENT);
 	mutex_unlock(&j->lock);
 }
 
@@ -149,6 +149,7 @@ static void writer_free(struct journal *j)
 	free(w->drops);
 	store_close(w->store);
 	condition_fini(&w->wake);
+	histogram_fini(&w->commit_us_all);
 	journal_fini(j);
 	free(w);
 }
@@ -172,6 +173,7 @@ struct journal *journal_disk_new(struct store *store, const struct journal_optio
 
 	journal_init(&w->j, &kind, store_last_time(store));
 	condition_init(&w->wake);
+	histogram_init(&w->commit_us_all, HISTOGRAM_COARSE);
 	w->store = store;
 	w->enough = 1;
 	w->interval_ms = options->interval_ms;
