@@ -165,12 +165,40 @@ static int put_commands(void)
 }
 
 static const struct {
+	const char *key, *preset, *value, *help;
+} workload[] = {
+#define WORKLOAD(key, KIND, preset, least, most, value, help) {#key, preset, value, help},
+#include "tools/bench/workload.def"
+};
+
+/* Options of broker-bench; the key of a file has underscores. */
+static int put_workload(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(workload); i++) {
+		printf(".It Fl Fl ");
+		for (const char *c = workload[i].key; *c != '\0'; c++) {
+			if (*c == '_')
+				fputs("\\-", stdout);
+			else
+				putchar(*c);
+		}
+		if (workload[i].value[0] != '\0')
+			printf(" Ar %s", workload[i].value);
+		printf("\n%c%s.\n", workload[i].help[0] - 'a' + 'A', workload[i].help + 1);
+		if (workload[i].value[0] != '\0' && strcmp(workload[i].preset, "0") != 0)
+			printf("The default is %s.\n", workload[i].preset);
+	}
+	return 0;
+}
+
+static const struct {
 	const char *name;
 	int (*put)(void);
 } fills[] = {{"options", put_options},
              {"events", put_events},
              {"figures", put_figures},
-             {"commands", put_commands}};
+             {"commands", put_commands},
+             {"workload", put_workload}};
 
 static int put_line(char *line)
 {

@@ -17,7 +17,7 @@
 #include "base/require.h"
 #include "base/trust.h"
 
-#define OPTIONS_MAX 128
+#define OPTIONS_MAX 96
 #define LIST_TEXT   256
 #define OPTION_TEXT 64 /* a longer one is not compared */
 /* Values of options without a letter begin here, by their row. */
