@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 from broker_fixture import free_port
+from private_pki import PrivatePki
 from process import TIMEOUT_S, LineProcess
 from pubsub import (CANNOT_CONNECT, LOGIN_REFUSED, LOST, NOT_AUTHORIZED, REFUSED, TIMED_OUT, UNTRUSTED, USAGE, Clients,
                     lines_of, program)
@@ -232,6 +233,34 @@ def test_untrusted_servers(broker, anna, pki, topic, tmp_path_factory):
     done = anna.call(*words, login=[*place, "--insecure", *user])
     assert done.returncode == 0 and b"Anybody on the way can pose as the server" in done.stderr and b"password" in done.stderr
     assert "neither sha256/" in anna.refuse(USAGE, *words, login=[*place, "--pin", "x", *user])
+
+
+def test_client_certificates(new_broker, tmp_path, topic):
+    for name in ("ours", "other"):
+        (tmp_path / name).mkdir()
+        PrivatePki(tmp_path / name).run("client", "anna")
+    ours, other = (PrivatePki(tmp_path / name, made=False) for name in ("ours", "other"))
+    config = ours.tls()
+    config["tls"]["client_certificates"] = "required"
+    words = ("pub", "-t", topic, "-m", "x", "-q", "1")
+
+    def pair(pki):
+        return "--cert", pki.issued("client-anna.crt"), "--key", pki.issued("client-anna.key")
+
+    with new_broker(config=config) as b:
+        c = Clients(tmp_path, "-h", "localhost", "-p", b.port, "--cafile", ours.file("server-ca.crt"))
+        c.run(*words, *pair(ours))
+        for _ in range(10):  # the alert comes after the handshake: it must not get lost
+            assert "wants a client certificate: give one with --cert and --key" in c.refuse(UNTRUSTED, *words)
+        assert "does not know the CA that signed the client certificate" in c.refuse(UNTRUSTED, *words, *pair(other))
+        assert "key" in c.refuse(USAGE, *words, *pair(ours)[:3], other.issued("client-anna.key"))
+        assert "No such file" in c.refuse(USAGE, *words, "--cert", "none.crt")
+        ours.run("revoke", "anna")
+        mark = b.mark()
+        b.process.signal(signal.SIGHUP)
+        b.wait_log("reloaded", mark)
+        said = c.refuse(UNTRUSTED, *words, *pair(ours))
+        assert "was revoked" in said
 
 
 def test_expired_and_not_yet_valid(new_broker, pki, anna, topic):
