@@ -233,6 +233,8 @@ static void rotate(struct delivery_queue *q, struct publisher_queue *p)
 	else
 		DL_DELETE(q->waiting, p);
 	p->is_fresh = false;
+	/* the analyzer does not know that who is freed has left the list
+	 * NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 	DL_APPEND(q->waiting, p);
 }
 
@@ -287,6 +289,7 @@ void delivery_queue_fini(struct worker *w)
 		struct publisher_queue *p = q->fresh != NULL ? q->fresh : q->waiting;
 
 		REQUIRE(p != NULL);
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the same */
 		rotate(q, p);
 		p->from.worker = NULL; /* nobody reads any more */
 		while (p->deliveries != NULL && !p->deliveries->is_blocked)
