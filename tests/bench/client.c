@@ -14,16 +14,6 @@
 
 enum { EVENTS = 256, READ_BYTES = 65536 };
 
-/* Used once (RFC 8446 C.4). */
-static int on_session(SSL *ssl, SSL_SESSION *session)
-{
-	struct client *c = SSL_get_app_data(ssl);
-
-	SSL_SESSION_free(c->session);
-	c->session = session;
-	return 1;
-}
-
 void pool_init(struct pool *p, const struct options *o)
 {
 	*p = (struct pool){.options = o, .epoll = epoll_create1(EPOLL_CLOEXEC)};
@@ -40,10 +30,7 @@ void pool_init(struct pool *p, const struct options *o)
 	SSL_CTX_set_mode(p->tls, SSL_MODE_ENABLE_PARTIAL_WRITE |
 	                             SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 	                             SSL_MODE_RELEASE_BUFFERS);
-	SSL_CTX_set_session_cache_mode(p->tls, o->resume == 0 ? SSL_SESS_CACHE_OFF
-	                                                      : SSL_SESS_CACHE_CLIENT |
-	                                                            SSL_SESS_CACHE_NO_INTERNAL);
-	SSL_CTX_sess_set_new_cb(p->tls, on_session);
+	SSL_CTX_set_session_cache_mode(p->tls, SSL_SESS_CACHE_OFF);
 }
 
 void pool_fini(struct pool *p)
@@ -63,8 +50,6 @@ void client_init(struct client *c, struct pool *p, const char *kind, size_t numb
 
 static void drop_connection(struct client *c)
 {
-	if (c->ssl != NULL) /* else OpenSSL would take its session for a broken one */
-		SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(c->ssl);
 	c->ssl = NULL;
 	if (c->fd >= 0)
@@ -79,8 +64,6 @@ static void drop_connection(struct client *c)
 void client_fini(struct client *c)
 {
 	drop_connection(c);
-	SSL_SESSION_free(c->session);
-	c->session = NULL;
 }
 
 static void on_closed(struct client *c)
@@ -125,10 +108,6 @@ void client_start(struct client *c)
 	if (c->ssl == NULL || SSL_set_fd(c->ssl, c->fd) != 1)
 		die("no memory for TLS");
 	SSL_set_app_data(c->ssl, c);
-	if (c->session != NULL && SSL_set_session(c->ssl, c->session) != 1)
-		die("the session of %s cannot be used", c->id);
-	SSL_SESSION_free(c->session);
-	c->session = NULL;
 	SSL_set_connect_state(c->ssl);
 	SSL_set_read_ahead(c->ssl, 1);
 	c->state = CLIENT_DIALING;
@@ -233,8 +212,6 @@ static void on_connack(struct client *c, const struct frame *f)
 		die("%s was not let in", c->id);
 	c->state = CLIENT_OPEN;
 	c->pool->open++;
-	if (c->leaves_at_once)
-		client_leave(c);
 }
 
 static void take_packets(struct client *c, struct slice *in)
@@ -293,7 +270,6 @@ static void shake(struct client *c)
 	int error = result == 1 ? SSL_ERROR_NONE : SSL_get_error(c->ssl, result);
 
 	if (error == SSL_ERROR_NONE) {
-		c->pool->resumed += SSL_session_reused(c->ssl) == 1;
 		c->state = CLIENT_LOGIN;
 		put_connect(c);
 	} else if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) {

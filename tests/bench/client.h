@@ -29,19 +29,16 @@ struct pool {
 	SSL_CTX *tls;
 	int epoll;
 	size_t open, left;    /* clients that came to OPEN; that left and are closed */
-	size_t resumed;       /* handshakes */
 	struct client *dirty; /* have something to send */
 };
 
 struct client {
 	struct pool *pool;
 	SSL *ssl;
-	SSL_SESSION *session; /* for the next connection, NULL: none */
 	int fd;
 	enum client_state state;
 	bool is_dirty, wants_out;
 	bool persistent;     /* MQTT: clean start off */
-	bool leaves_at_once; /* DISCONNECT follows CONNACK */
 	struct client *next; /* dirty */
 	struct buf in, out;  /* the start of a packet; what is to be sent */
 	client_packet on_packet;

@@ -1,5 +1,6 @@
-/* bench_load: puts one kind of load on a broker and prints what it cost the broker.  See load.h and
- * README.md; tests/bench/compare runs it. */
+/* bench_load: loads a broker that keeps things on disk, for tests/bench/durable, and measures the
+ * machine: its disk, and OpenSSL. tests/bench/compare uses broker-bench. See load.h and
+ * README.md. */
 #include "load.h"
 
 #include <signal.h>
@@ -40,17 +41,13 @@ static const struct word words[] = {
     TEXT("key", key, "floor: its key"),
     NUMBER("version", version, "4: MQTT 3.1.1; 5: MQTT 5.0"),
     NUMBER("limit", limit_s, "seconds after which the run has failed"),
-    NUMBER("qos", qos, "of each message, and of the subscriptions"),
     NUMBER("payload", payload_bytes, "bytes of each message"),
-    NUMBER("pairs", pairs, "publishers"),
-    NUMBER("subscribers", subscribers, "of each publisher"),
-    NUMBER("bunch", bunch, "messages that a publisher sends in one write"),
-    NUMBER("depth", depth, "bunches of a publisher on their way"),
+    NUMBER("subscribers", subscribers, "1: there is one, 0: it is away"),
+    NUMBER("depth", depth, "messages of a publisher on their way"),
     NUMBER("warm", warm_ms, "milliseconds of traffic before it is measured"),
     NUMBER("measure", measure_ms, "milliseconds that are measured"),
-    NUMBER("count", count, "connects, values, subscriptions or messages in all"),
+    NUMBER("count", count, "values, messages or handshakes in all"),
     NUMBER("at_once", at_once, "connections on their way at a time"),
-    NUMBER("resume", resume, "1: each connection with the ticket of the one before"),
     NUMBER("clients", clients, "connections in all"),
     NUMBER("rate", rate, "messages a second, 0: as many as go"),
     TEXT("note", note, "the store's note; disk: a file to write"),
@@ -67,36 +64,10 @@ struct scenario {
 #define TRAFFIC .warm_ms = 500, .measure_ms = 2000, .payload_bytes = 100
 
 static const struct scenario scenarios[] = {
-    {"bunches0",
-     run_traffic,
-     {TRAFFIC, .pairs = 10, .subscribers = 1, .bunch = 100, .depth = 4},
-     "pairs with QoS 0, many messages in a write"},
-    {"bunches1",
-     run_traffic,
-     {TRAFFIC, .qos = 1, .pairs = 10, .subscribers = 1, .bunch = 100, .depth = 4},
-     "the same with QoS 1"},
-    {"singles0",
-     run_traffic,
-     {TRAFFIC, .pairs = 5, .subscribers = 1, .bunch = 1, .depth = 1},
-     "pairs with QoS 0, the next message when the last has arrived"},
-    {"fanout",
-     run_traffic,
-     {TRAFFIC, .pairs = 1, .subscribers = 100, .bunch = 50, .depth = 2},
-     "one publisher, a hundred subscribers, QoS 0"},
-    {"storm", run_storm, {.count = 1000, .at_once = 4}, "TLS handshake, CONNECT, DISCONNECT"},
-    {"resume",
-     run_storm,
-     {.count = 1000, .at_once = 4, .resume = 1},
-     "the same, TLS sessions are resumed"},
-    {"idle", run_idle, {.clients = 2000}, "memory of clients that say nothing"},
     {"retained",
      run_retained,
      {.count = 10000, .payload_bytes = 100, .rounds = 5},
      "subscribe to many retained values"},
-    {"subscriptions",
-     run_subscriptions,
-     {.count = 100000, .clients = 10},
-     "memory of subscriptions, all different"},
     {"queue",
      run_queue,
      {.count = 50000, .payload_bytes = 128},

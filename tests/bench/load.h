@@ -12,18 +12,15 @@
 /* Command-line words NAME=VALUE; the table of them is in load.c. */
 struct options {
 	const char *host, *ca, *user, *password;
-	const char *certificate, *key;    /* of a server made here, without a broker */
-	uint64_t port, pid, version;      /* version: 4 or 5 */
-	uint64_t limit_s;                 /* after so long everything ends with an error */
-	uint64_t qos, payload_bytes;      /* of each message */
-	uint64_t pairs, subscribers;      /* flows, and subscribers of each */
-	uint64_t bunch, depth;            /* messages of one write; such writes on their way */
-	uint64_t warm_ms, measure_ms;     /* of continuous traffic */
+	const char *certificate, *key; /* of a server made here, without a broker */
+	uint64_t port, pid, version;   /* version: 4 or 5 */
+	uint64_t limit_s;              /* after so long everything ends with an error */
+	uint64_t payload_bytes, subscribers, depth; /* depth: messages on their way */
+	uint64_t warm_ms, measure_ms;               /* of continuous traffic */
 	uint64_t count, at_once, clients; /* things made in all; of them at a time; by how many */
-	uint64_t resume;
-	uint64_t rounds;  /* repetitions of something short */
-	uint64_t rate;    /* messages a second, of all; 0: as many as go */
-	const char *note; /* the store's; of `disk`: a file to write */
+	uint64_t rounds;                  /* repetitions of something short */
+	uint64_t rate;                    /* messages a second, of all; 0: as many as go */
+	const char *note;                 /* the store's; of `disk`: a file to write */
 };
 
 /* Everything is measured with the same TLS 1.3. */
@@ -43,11 +40,7 @@ uint64_t usage_resident_bytes(pid_t pid);
 void report(const char *name, double value);
 
 /* The scenarios. */
-void run_traffic(const struct options *o);
-void run_storm(const struct options *o);
-void run_idle(const struct options *o);
 void run_retained(const struct options *o);
-void run_subscriptions(const struct options *o);
 void run_queue(const struct options *o);
 void run_floor(const struct options *o);
 void run_kept(const struct options *o);

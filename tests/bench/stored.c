@@ -1,4 +1,4 @@
-/* What the broker keeps: retained values, subscriptions, messages for those who are away. */
+/* What the broker keeps: retained values, and messages for those who are away. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -7,7 +7,7 @@
 #include "client.h"
 #include "proto/packet_publish.h"
 
-enum { PER_PACKET = 100, WINDOW = 500, ROUNDS_MAX = 100, TOPIC_SIZE = 48 };
+enum { WINDOW = 500, ROUNDS_MAX = 100, TOPIC_SIZE = 48 };
 
 struct stored {
 	const struct options *options;
@@ -137,52 +137,6 @@ void run_retained(const struct options *o)
 	report("cpu_ms", median(cpu_ms, o->rounds));
 	report("wall_ms", median(wall_ms, o->rounds));
 	client_fini(&s.publisher);
-	pool_fini(&s.pool);
-}
-
-/* --- subscriptions --- */
-
-static void subscribe_many(struct stored *s, struct client *c, uint64_t from, uint64_t count)
-{
-	char text[PER_PACKET][TOPIC_SIZE];
-	const char *filters[PER_PACKET];
-	uint64_t packets = 0, before = c->acked;
-
-	for (uint64_t done = 0; done < count; packets++) {
-		size_t n = 0;
-
-		for (; n < PER_PACKET && done < count; n++, done++) {
-			device_topic(text[n], from + done);
-			filters[n] = text[n];
-		}
-		client_put_subscribe(c, (uint16_t)(packets + 1), filters, n, 0);
-		while (c->acked - before + 4 < packets)
-			pool_turn(&s->pool, -1);
-	}
-	while (c->acked - before < packets)
-		pool_turn(&s->pool, -1);
-}
-
-void run_subscriptions(const struct options *o)
-{
-	struct stored s = {.options = o};
-	struct client *clients = xcalloc(o->clients, sizeof(*clients));
-	uint64_t each = o->count / o->clients, before, after, cpu;
-
-	pool_init(&s.pool, o);
-	for (size_t i = 0; i < o->clients; i++)
-		open_one(&s, &clients[i], "sub", i);
-	before = usage_resident_bytes((pid_t)o->pid);
-	cpu = usage_cpu_settled_ns((pid_t)o->pid);
-	for (size_t i = 0; i < o->clients; i++)
-		subscribe_many(&s, &clients[i], i * each, each);
-	cpu = usage_cpu_settled_ns((pid_t)o->pid) - cpu;
-	after = usage_resident_bytes((pid_t)o->pid);
-	report("bytes_per_subscription",
-	       ((double)after - (double)before) / (double)(each * o->clients));
-	report("us_per_subscription", (double)cpu / 1000 / (double)(each * o->clients));
-	clients_close(clients, o->clients);
-	free(clients);
 	pool_fini(&s.pool);
 }
 

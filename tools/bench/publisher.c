@@ -354,6 +354,7 @@ uint64_t publisher_send_due(struct run_thread *t)
 			t->due++;
 			t->begun++;
 		}
+		/* mutant: times_count_from_when_it_was_due */
 		send_bunch(&t->publishers[t->schedule.source], due_ns);
 	}
 	return UINT64_MAX;
