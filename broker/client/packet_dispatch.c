@@ -297,8 +297,12 @@ static const char *first_packet_cause(struct slice in)
 	    {SLICE_INIT("OPTI"), HTTP},
 	    {SLICE_INIT("CONN"), HTTP},
 	    {SLICE_INIT("PRI "), HTTP},
-	    {SLICE_INIT("PROX"), "a proxy sent a PROXY header, which is not expected here"},
-	    {SLICE_INIT("\r\n\r\n"), "a proxy sent a PROXY header, which is not expected here"},
+	    {SLICE_INIT("PROX"), "a proxy sent a PROXY header, which is not expected here: set "
+	                         "proxy_protocol: required and "
+	                         "trusted for this listener, or let the proxy send none"},
+	    {SLICE_INIT("\r\n\r\n"), "a proxy sent a PROXY header, which is not expected here: set "
+	                             "proxy_protocol: required and "
+	                             "trusted for this listener, or let the proxy send none"},
 	    {SLICE_INIT("\x16\x03"),
 	     "the client sent TLS where MQTT was expected: a Unix socket takes no TLS, and a port "
 	     "takes one layer of it"},

@@ -171,6 +171,17 @@ def test_a_header_that_nobody_wants(broker, header):
     assert "set proxy_protocol: required and trusted" in found["cause"]
 
 
+@pytest.mark.parametrize("header", [proxies.v1("192.0.2.7"), proxies.v2("192.0.2.7")], ids=["v1", "v2"])
+def test_a_header_that_no_unix_socket_wants(new_broker, tmp_path, header):
+    tmp_path.chmod(0o755)
+    with new_broker(config={"listeners": [{"bind": f"unix:{tmp_path}/s"}]}) as broker:
+        with socket.socket(socket.AF_UNIX) as stream:
+            stream.connect(broker.addresses[0])
+            stream.sendall(header)
+            found = broker.wait_log("connection-closed-before-connect")
+        assert "set proxy_protocol: required and trusted" in found["cause"]
+
+
 def seconds(event):
     return datetime.fromisoformat(event["time"].replace("Z", "+00:00")).timestamp()
 
