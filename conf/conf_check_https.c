@@ -130,9 +130,8 @@ static void check_paths(const struct https_check *c)
 
 	if (l->metrics.path == NULL || l->health.path == NULL) /* reported already */
 		return;
-	if (metrics && health && strcmp(l->metrics.path, l->health.path) == 0)
-		twice = l->metrics.path;
-	else if (metrics && websocket && has_path(&l->websocket.paths, l->metrics.path))
+	if (metrics && ((health && strcmp(l->metrics.path, l->health.path) == 0) ||
+	                (websocket && has_path(&l->websocket.paths, l->metrics.path))))
 		twice = l->metrics.path;
 	else if (health && websocket && has_path(&l->websocket.paths, l->health.path))
 		twice = l->health.path, section = "health";

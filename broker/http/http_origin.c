@@ -15,7 +15,7 @@ static struct slice without_default_port(struct slice authority)
 
 static bool equal_without_case(struct slice a, struct slice b)
 {
-	return a.len == b.len &&
+	return a.len == b.len && a.data != NULL && b.data != NULL &&
 	       strncasecmp((const char *)a.data, (const char *)b.data, a.len) == 0;
 }
 

@@ -98,7 +98,7 @@ static struct websocket_event begin_frame(struct websocket_decoder *d, const uin
 		             "the length of a WebSocket frame has its highest bit set");
 	REQUIRE(d->left == 0);
 	drop_control(d);
-	memcpy(d->mask, r.at, sizeof(d->mask));
+	memcpy(d->mask, head + head_bytes(head[1]) - sizeof(d->mask), sizeof(d->mask));
 	d->left = length;
 	d->opcode = head[0] & 0xfu;
 	if (!is_control(d->opcode))

@@ -15,6 +15,8 @@ struct outcome {
 	unsigned code;
 	bool closed; /* by the client */
 	bool text;
+	bool in_part; /* a header or a control frame has not come whole */
+	size_t left;  /* bytes that were not looked at */
 };
 
 /* --- ours --- */
@@ -33,6 +35,7 @@ static bool feed(struct websocket_decoder *d, struct outcome *o, const uint8_t *
 	}
 	buf_put(&o->data, copy, plain);
 	free(copy);
+	o->left -= at;
 	if (event.kind != WEBSOCKET_CLOSE && event.kind != WEBSOCKET_FAULT)
 		return true;
 	o->closed = event.kind == WEBSOCKET_CLOSE;
@@ -46,6 +49,7 @@ static void run_ours(struct outcome *o, const uint8_t *sizes, size_t count, stru
 	struct websocket_decoder d = {0};
 	bool more = true;
 
+	o->left = in.len;
 	for (size_t i = 0; i < count && more; i++) {
 		size_t n = sizes[i] < in.len ? sizes[i] : in.len;
 
@@ -54,6 +58,7 @@ static void run_ours(struct outcome *o, const uint8_t *sizes, size_t count, stru
 	}
 	if (more)
 		(void)feed(&d, o, in.data, in.len);
+	o->in_part = d.head_len > 0 || (d.control != NULL && d.left > 0);
 	websocket_decoder_fini(&d);
 }
 
@@ -141,7 +146,7 @@ static void compare(const struct outcome *ours, const struct outcome *theirs)
 {
 	/* A text frame is an error of MQTT only, and what follows it is not looked at. */
 	if (ours->text) {
-		REQUIRE(theirs->text || theirs->code != 0);
+		REQUIRE(theirs->text || theirs->code != 0 || ours->left < WEBSOCKET_HEAD_MAX);
 		REQUIRE(slice_equal(buf_slice(&ours->data), buf_slice(&theirs->data)) ||
 		        theirs->data.len >= ours->data.len);
 		return;
@@ -150,7 +155,19 @@ static void compare(const struct outcome *ours, const struct outcome *theirs)
 	if (ours->closed && ours->code >= 1012 && ours->code <= 1014)
 		return;
 	REQUIRE(slice_equal(buf_slice(&ours->data), buf_slice(&theirs->data)));
+	/* wslay looks at the length before the mask has come, and at words as they come. */
+	if (ours->code == 0 && ours->in_part && theirs->code != 0)
+		return;
+	/* We look at the first two bytes at once, wslay when there is a byte of the payload. */
+	if (ours->code != 0 && theirs->code == 0 && ours->left < WEBSOCKET_HEAD_MAX)
+		return;
 	REQUIRE((ours->code != 0) == (theirs->code != 0));
+	/* A Close with a wrong code and wrong words: either may be named. */
+	if (ours->code == WEBSOCKET_PROTOCOL_ERROR && theirs->code == WEBSOCKET_BAD_DATA)
+		return;
+	/* RFC 6455 5.5.1: a Close has no code or two bytes of it; wslay takes one byte for none. */
+	if (ours->code == WEBSOCKET_PROTOCOL_ERROR && theirs->code == WEBSOCKET_NO_CODE)
+		return;
 	REQUIRE(ours->code == theirs->code);
 }
 
