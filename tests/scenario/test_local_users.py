@@ -118,6 +118,14 @@ def test_ids_of_other_processes(broker, uid, gid, user):
         assert as_other(broker, uid, gid, user="anna") == 0x86
 
 
+@ROOT
+def test_the_mode_of_the_socket_keeps_others_out(broker):
+    """Default mode, 0660: a process of neither owner nor group cannot connect at all."""
+    done = subprocess.run(["setpriv", "--reuid", "12345", "--regid", "12345", "--clear-groups", "socat", "-",
+                           f"UNIX-CONNECT:{broker.addresses[GATEWAY]}"], input=b"", capture_output=True, check=False, timeout=60)
+    assert done.returncode != 0 and b"Permission denied" in done.stderr
+
+
 def test_a_locked_peer(broker):
     broker.passwd("lock", "anna")
     mark = reload(broker)
