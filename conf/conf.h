@@ -171,6 +171,12 @@ struct conf_health {
 	char *path;
 };
 
+struct conf_publish {
+	char *path, *retained_path, *events_path;
+	/* "same", "any", or an origin. */
+	struct conf_strings origins;
+};
+
 /* hsts: off. */
 #define CONF_HSTS_OFF UINT32_MAX
 
@@ -199,6 +205,7 @@ struct conf_listener {
 	struct conf_websocket websocket;
 	struct conf_metrics metrics;
 	struct conf_health health;
+	struct conf_publish publish;
 	struct conf_tls tls;                       /* merged with the global one */
 	struct conf_authentication authentication; /* likewise */
 	struct conf_authorization authorization;   /* likewise */

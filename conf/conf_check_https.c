@@ -123,23 +123,48 @@ static bool has_path(const struct conf_strings *paths, const char *path)
 static void check_paths(const struct https_check *c)
 {
 	const struct conf_listener *l = c->listener;
-	bool metrics = (l->serve & CONF_SERVICE_METRICS) != 0;
-	bool health = (l->serve & CONF_SERVICE_HEALTH) != 0;
-	bool websocket = (l->serve & CONF_SERVICE_WEBSOCKET) != 0;
-	const char *twice = NULL, *section = "metrics";
+	const struct {
+		unsigned service;
+		const char *path, *section, *key;
+	} rows[] = {
+	    {CONF_SERVICE_METRICS, l->metrics.path, "metrics", "path"},
+	    {CONF_SERVICE_HEALTH, l->health.path, "health", "path"},
+	    {CONF_SERVICE_PUBLISH, l->publish.path, "publish", "path"},
+	    {CONF_SERVICE_PUBLISH, l->publish.retained_path, "publish", "retained"},
+	    {CONF_SERVICE_PUBLISH, l->publish.events_path, "publish", "events"},
+	};
 
-	if (l->metrics.path == NULL || l->health.path == NULL) /* reported already */
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bool twice = (l->serve & CONF_SERVICE_WEBSOCKET) != 0 && rows[i].path != NULL &&
+		             has_path(&l->websocket.paths, rows[i].path);
+
+		if (rows[i].path == NULL || (l->serve & rows[i].service) == 0)
+			continue; /* reported already, or not served */
+		for (size_t k = 0; k < i; k++)
+			twice |= (l->serve & rows[k].service) != 0 && rows[k].path != NULL &&
+			         strcmp(rows[i].path, rows[k].path) == 0;
+		if (!twice)
+			continue;
+		errors_add(c->errors, c->name, place_of(c, rows[i].section, rows[i].key)->line,
+		           place_of(c, rows[i].section, rows[i].key)->column,
+		           "two services have the path %s: give each a path of its own",
+		           rows[i].path);
 		return;
-	if (metrics && ((health && strcmp(l->metrics.path, l->health.path) == 0) ||
-	                (websocket && has_path(&l->websocket.paths, l->metrics.path))))
-		twice = l->metrics.path;
-	else if (health && websocket && has_path(&l->websocket.paths, l->health.path))
-		twice = l->health.path, section = "health";
-	if (twice == NULL)
-		return;
-	errors_add(c->errors, c->name, place_of(c, section, "path")->line,
-	           place_of(c, section, "path")->column,
-	           "two services have the path %s: give each a path of its own", twice);
+	}
+}
+
+static void check_publish(const struct https_check *c)
+{
+	const struct conf_strings *origins = &c->listener->publish.origins;
+
+	for (size_t i = 0; i < origins->count; i++) {
+		if (strcmp(origins->items[i], "any") == 0)
+			errors_warn(c->errors, c->name, place_of(c, "publish", "origins")->line,
+			            place_of(c, "publish", "origins")->column,
+			            "publish.origins: any: every page that somebody opens can "
+			            "publish and read with the password or certificate that the "
+			            "browser has; list the pages that may");
+	}
 }
 
 static void check_hsts(const struct https_check *c)
@@ -173,7 +198,9 @@ void conf_check_https(const struct conf_listener *l, const char *name, const str
 	check_idle(&c, CONF_SERVICE_WEBSOCKET, "websocket");
 	check_idle(&c, CONF_SERVICE_METRICS, "metrics");
 	check_idle(&c, CONF_SERVICE_HEALTH, "health");
+	check_idle(&c, CONF_SERVICE_PUBLISH, "publish");
 	check_metrics(&c);
 	check_paths(&c);
+	check_publish(&c);
 	check_hsts(&c);
 }

@@ -335,6 +335,33 @@ static const struct schema_section health_section = {
     .help = "The health of the broker, where serve lists health.",
 };
 
+static const struct schema_key publish_keys[] = {
+    {"path", SCHEMA_STRING, 0, AT(struct conf_publish, path), .default_text = "/publish",
+     .item_wrong = conf_path_wrong,
+     .help = "POST to this path and /TOPIC publishes the body. ?qos= is 0, 1 or 2 (default 0), "
+             "?retain= true or false (default false). The answer comes after the acknowledgement."},
+    {"retained", SCHEMA_STRING, 0, AT(struct conf_publish, retained_path),
+     .default_text = "/retained", .item_wrong = conf_path_wrong,
+     .help = "GET of this path and /TOPIC reads the retained message of the topic."},
+    {"events", SCHEMA_STRING, 0, AT(struct conf_publish, events_path), .default_text = "/events",
+     .item_wrong = conf_path_wrong,
+     .help = "GET of this path with ?filter= subscribes: server-sent events, each with a line of "
+             "JSON."},
+    {"origins", SCHEMA_STRINGS, 0, AT(struct conf_publish, origins), .min = 1, .max = 64,
+     .default_text = "same", .items = "origins, like [same, \"https://home.example\"]",
+     .item_wrong = conf_origin_wrong,
+     .help = "The pages from which a browser may ask. same: those that have the host and port of "
+             "this listener. An origin that is listed may also read the answers (CORS, without "
+             "preflight). any: all pages; each can then publish with the name and password or the "
+             "certificate that the browser has. Programs send no Origin, and are always allowed."},
+};
+static const struct schema_section publish_section = {
+    "publish",
+    SECTION(publish_keys),
+    sizeof(struct conf_publish),
+    .help = "Publishing and reading by HTTP, where serve lists publish.",
+};
+
 static const struct schema_key listener_keys[] = {
     {"bind", SCHEMA_BIND, KEY_REQUIRED, .offset = 0, .width = sizeof(struct conf_listener),
      .help = "A numeric address with a port, or unix: with the path of a socket. [::] also accepts "
@@ -355,6 +382,8 @@ static const struct schema_key listener_keys[] = {
      .section = &metrics_section, .help = "Settings of the metrics."},
     {"health", SCHEMA_MAPPING, KEY_HTTPS, .offset = offsetof(struct conf_listener, health),
      .section = &health_section, .help = "Settings of the health check."},
+    {"publish", SCHEMA_MAPPING, KEY_HTTPS, .offset = offsetof(struct conf_listener, publish),
+     .section = &publish_section, .help = "Settings of publishing and reading by HTTP."},
     {"hsts", SCHEMA_SECONDS, KEY_HTTPS, AT(struct conf_listener, hsts_s), .min = 0,
      .max = 2 * 365 * 86400, .default_text = "off", WORDS(hsts_words),
      .help = "HTTP Strict Transport Security: for how long a browser uses no plain HTTP for this "
@@ -476,6 +505,6 @@ const struct schema_section *const schema_sections[] = {
     &certificate_section, &authentication_section, &authorization_section,
     &persistence_section, &durable_topic_section,  &limits_section,
     &log_section,         &control_section,        &websocket_section,
-    &metrics_section,     &health_section,
+    &metrics_section,     &health_section,         &publish_section,
 };
 const size_t schema_section_count = ARRAY_LEN(schema_sections);

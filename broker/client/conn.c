@@ -102,6 +102,8 @@ static void log_close(struct conn *c, struct fault fault, bool gone)
 	const struct session *s = c->link.session;
 	char peer[STREAM_PEER_TEXT];
 
+	if (c->is_inside) /* who serves it says more */
+		return;
 	stream_peer_text(c->link.stream, peer, sizeof(peer));
 	if (s == NULL)
 		log_before_connect(c, peer, fault, gone);

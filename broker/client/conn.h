@@ -89,9 +89,12 @@ struct conn {
 	bool address_counted;    /* among those of its address */
 	bool user_counted;       /* among those of its user */
 	bool assigned_client_id; /* the broker chose it */
-	bool enhanced;           /* it logged in by SCRAM, and may re-authenticate */
-	bool server_keep_alive;  /* keep_alive_s is limits.max_keepalive, not the client's own */
-	bool clean_disconnect;   /* DISCONNECT 0x00 arrived: no will is published */
+	/* Its peer is in this process, and has logged in elsewhere (conn_accept_inside); it is
+	 * counted there, and logged. */
+	bool is_inside;
+	bool enhanced;          /* it logged in by SCRAM, and may re-authenticate */
+	bool server_keep_alive; /* keep_alive_s is limits.max_keepalive, not the client's own */
+	bool clean_disconnect;  /* DISCONNECT 0x00 arrived: no will is published */
 	bool said_disconnect;
 };
 

@@ -80,7 +80,7 @@ void conn_accept_init(struct worker *w)
 }
 
 /* It has a place, and is counted by its address. */
-static void begin_conn(struct worker *w, struct stream *stream, uint64_t accepted_ms)
+static struct conn *begin_conn(struct worker *w, struct stream *stream, uint64_t accepted_ms)
 {
 	const struct conf_listener *l = worker_listener(w, stream_listener(stream));
 	struct conn *c = xnew(c);
@@ -105,6 +105,7 @@ static void begin_conn(struct worker *w, struct stream *stream, uint64_t accepte
 	if (trace_is_on())
 		trace_accepted(c);
 	stream_attach(stream, w->loop, &events, c);
+	return c;
 }
 
 void conn_accept(struct worker *w, struct stream *stream)
@@ -115,13 +116,26 @@ void conn_accept(struct worker *w, struct stream *stream)
 		return;
 	}
 	count(&w->counters.connections_total);
-	begin_conn(w, stream, half_open_places_since(w, stream));
+	(void)begin_conn(w, stream, half_open_places_since(w, stream));
 }
 
 void conn_accept_upgraded(struct worker *w, struct stream *stream, uint64_t accepted_ms)
 {
 	REQUIRE_EXECUTOR(&w->executor);
-	begin_conn(w, stream, accepted_ms);
+	(void)begin_conn(w, stream, accepted_ms);
+}
+
+const struct conn *conn_accept_inside(struct worker *w, struct stream *stream,
+                                      struct identity *identity)
+{
+	struct conn *c;
+
+	REQUIRE_EXECUTOR(&w->executor);
+	c = begin_conn(w, stream, w->executor.now_ms);
+	c->is_inside = true;
+	c->address_counted = false;
+	c->identity = identity_ref(identity);
+	return c;
 }
 
 static void on_arrival(struct task *task, void *executor_arg)

@@ -12,6 +12,12 @@ void conn_accept(struct worker *w, struct stream *stream);
  * its address is counted, and it had a place (half_open_places.h) until now. Takes the stream
  * (detached). Time since `accepted_ms` counts against limits.connect_timeout. */
 void conn_accept_upgraded(struct worker *w, struct stream *stream, uint64_t accepted_ms);
+/* A peer inside of this process, whose user has logged in elsewhere (script/script_client.h): its
+ * CONNECT is accepted without a login. Neither its address nor its user is counted. Takes the
+ * stream (detached), and a reference of its own. The connection is valid until the stream has
+ * ended. */
+const struct conn *conn_accept_inside(struct worker *w, struct stream *stream,
+                                      struct identity *identity);
 /* At the end of the turn in which conn_move was called: send it to its owner. */
 void conn_accept_at_owner(struct conn *c);
 

@@ -5,6 +5,7 @@
 #include "base/utf8.h"
 #include "client/auth_packets.h"
 #include "client/client_list.h"
+#include "client/connect_accept.h"
 #include "client/connect_login.h"
 #include "client/connect_refuse.h"
 #include "client/waiting_connect.h"
@@ -89,6 +90,12 @@ struct fault connect_handle(struct conn *c, const struct frame *f)
 	if (properties_have(&packet.properties, PROPERTY_AUTH_METHOD))
 		return auth_packets_begin(c, f, &packet);
 	c->arrival = ++c->link.worker->clients->next_arrival;
+	if (c->is_inside) {
+		c->snapshot_generation = c->link.worker->snapshot->generation;
+		connect_accept(c, &packet, SLICE_EMPTY);
+		waiting_connect_drop(c);
+		return FAULT_NONE;
+	}
 	connect_login_start(c, &packet);
 	return FAULT_NONE;
 }

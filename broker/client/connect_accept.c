@@ -36,7 +36,7 @@ static void take_properties(struct conn *c, const struct connect *packet)
 
 	c->link.version = packet->version;
 	c->keep_alive_s = packet->keep_alive_s;
-	if (limits->max_keepalive_s > 0 && packet->version == MQTT_5_0 &&
+	if (limits->max_keepalive_s > 0 && !c->is_inside && packet->version == MQTT_5_0 &&
 	    (c->keep_alive_s == 0 || c->keep_alive_s > limits->max_keepalive_s))
 		c->keep_alive_s = limits->max_keepalive_s; /* [MQTT5-3.1.2-21] */
 	c->server_keep_alive = c->keep_alive_s != packet->keep_alive_s;
@@ -103,6 +103,8 @@ static void log_connected(struct conn *c, const struct connect *packet, bool pre
 	char peer[STREAM_PEER_TEXT];
 
 	stream_peer_text(c->link.stream, peer, sizeof(peer));
+	if (c->is_inside) /* each request would be one */
+		return;
 	LOG(CLIENT_CONNECTED, .client_id = session_client_id(c->link.session),
 	    .user = session_user(c->link.session), .peer = peer,
 	    .version = c->link.version == MQTT_5_0 ? "5.0" : "3.1.1",
@@ -118,14 +120,17 @@ static void go_live(struct conn *c)
 	REQUIRE(c->link.session != NULL && c->attempt == NULL && !c->counted);
 	c->state = CONN_ACCEPTED;
 	c->link.accepted = true;
-	c->counted = true;
 	half_open_places_leave(c->link.worker, &c->opening->place);
 	REQUIRE(c->opening->moving_to == NULL);
 	free(c->opening);
 	c->opening = NULL;
-	shared_count_connection(w->shared);
-	count(&w->counters.clients_accepted);
-	atomic_fetch_add(&w->shared->listener_connections[stream_listener(c->link.stream)], 1);
+	if (!c->is_inside) {
+		c->counted = true;
+		shared_count_connection(w->shared);
+		count(&w->counters.clients_accepted);
+		atomic_fetch_add(&w->shared->listener_connections[stream_listener(c->link.stream)],
+		                 1);
+	}
 	c->since_ms = w->executor.now_ms;
 	keep_alive_begin(c);
 }
@@ -142,14 +147,14 @@ static bool connections_full(struct conn *c)
 	       atomic_load(&shared->listener_connections[index]) >= l->limits.connections;
 }
 
-/* "auto-" and 128 random bits, drawn again until this worker is the owner. [MQTT-3.1.3-6]
+/* A prefix and 128 random bits, drawn again until this worker is the owner. [MQTT-3.1.3-6]
  * [MQTT5-3.1.3-7] [MQTT5-3.2.2-16] */
-static size_t assign_client_id(struct worker *w, char out[48])
+static size_t assign_client_id(struct worker *w, const char *prefix, char out[48])
 {
 	int n;
 
 	do {
-		n = snprintf(out, 48, "auto-%016llx%016llx", (unsigned long long)random_u64(),
+		n = snprintf(out, 48, "%s%016llx%016llx", prefix, (unsigned long long)random_u64(),
 		             (unsigned long long)random_u64());
 	} while (shared_owner_of(w->shared, slice_of(out, (size_t)n)) != w);
 	return (size_t)n;
@@ -199,13 +204,14 @@ void connect_accept(struct conn *c, const struct connect *packet, struct slice a
 	/* mutant: elsewhere_after_the_hash */
 	if (connect_refuse_elsewhere(c, packet))
 		return;
-	if (connections_full(c)) {
+	if (!c->is_inside && connections_full(c)) {
 		connect_refuse(c, packet,
 		               fault_of(REASON_SERVER_BUSY, "limits.connections is reached"));
 		return;
 	}
 	if (client_id.len == 0)
-		client_id = slice_of(assigned, assign_client_id(w, assigned)); /* [MQTT-3.1.3-6] */
+		client_id = slice_of(
+		    assigned, assign_client_id(w, c->is_inside ? "http/" : "auto-", assigned));
 	c->assigned_client_id = packet->client_id.len == 0;
 	key = session_key_of(c->identity->key, client_id);
 	s = session_find(w, &key);
@@ -218,7 +224,7 @@ void connect_accept(struct conn *c, const struct connect *packet, struct slice a
 		                        "character or a noncharacter of Unicode"));
 		return;
 	}
-	if (!connection_limits_take_user(c, s)) {
+	if (!c->is_inside && !connection_limits_take_user(c, s)) {
 		connect_refuse(
 		    c, packet,
 		    fault_of(REASON_QUOTA_EXCEEDED, "limits.connections_per_user is reached"));

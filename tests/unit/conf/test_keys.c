@@ -93,6 +93,15 @@ static const struct row rows[] = {
     {"metrics", "token_file", "''", NULL},
     {"health", "path", "/up", "\"/up\""},
     {"health", "path", "up", NULL},
+    {"publish", "path", "/pub", "\"/pub\""},
+    {"publish", "path", "pub", NULL},
+    {"publish", "retained", "/last", "\"/last\""},
+    {"publish", "retained", "last", NULL},
+    {"publish", "events", "/e", "\"/e\""},
+    {"publish", "events", "e", NULL},
+    {"publish", "origins", "same", "[\"same\"]"},
+    {"publish", "origins", "https://a.example", "[\"https://a.example\"]"},
+    {"publish", "origins", "https://a.example/", NULL},
     {"listeners", "protocol", "", NULL},
     {"listeners", "mode", "0660", "\"0660\""},
     {"listeners", "mode", "\"0600\"", "\"0600\""},
@@ -424,7 +433,8 @@ static const struct row rows[] = {
 /* Keys of a listener with protocol: https, "https" for those outside of a section. */
 static bool is_https(const struct row *row)
 {
-	static const char *const sections[] = {"https", "websocket", "metrics", "health"};
+	static const char *const sections[] = {"https", "websocket", "metrics", "health",
+	                                       "publish"};
 
 	for (size_t i = 0; i < ROWS(sections); i++) {
 		if (strcmp(row->section, sections[i]) == 0)
@@ -439,7 +449,7 @@ static char *https_file(const struct row *row, const char *lines)
 
 	return xasprintf("listeners:\n  - bind: \"[::]:8884\"\n%s%s%s" TLS,
 	                 protocol ? "" : "    protocol: https\n",
-	                 serve ? "" : "    serve: [websocket, health]\n", lines);
+	                 serve ? "" : "    serve: [websocket, health, publish]\n", lines);
 }
 
 static char *file_around_https(const struct row *row)

@@ -1,0 +1,151 @@
+/* Names of topics in URLs, rules, and the words of MQTT in HTTP. */
+#include "script/script_request.h"
+
+#include "acl/acl_check.h"
+#include "acl/acl_verdict.h"
+#include "base/json.h"
+#include "base/utf8.h"
+#include "http/http_exchange.h"
+#include "proto/topic.h"
+#include "worker/publish_access.h"
+
+/* A client id that no rule can have as a name (acl/rule_names.h), as that of the session has. */
+#define NO_CLIENT_ID SLICE("http/")
+
+bool script_request_topic(struct http_exchange *x, const char *path, struct buf *topic)
+{
+	struct slice text = slice_skip(x->request.path, strlen(path));
+
+	if (text.len < 2) {
+		http_exchange_refuse(x, 404, "a topic belongs after the path: .../home/lamp");
+		return false;
+	}
+	/* mutant: topic_is_decoded_once */
+	if (!http_percent_decode(slice_skip(text, 1), topic)) {
+		http_exchange_refuse(x, 400,
+		                     "a percent sign in the topic is not followed by two "
+		                     "hexadecimal digits");
+		return false;
+	}
+	if (!topic_name_valid(buf_slice(topic)) || !utf8_is_name(buf_slice(topic))) {
+		http_exchange_refuse(x, 400,
+		                     "this is no topic name: 1 to 65535 bytes of UTF-8 without "
+		                     "wildcards (+ and #) and control characters");
+		return false;
+	}
+	return true;
+}
+
+bool script_request_qos(const struct http_exchange *x, uint8_t *qos)
+{
+	struct slice value;
+
+	if (!http_request_query(&x->request, "qos", &value))
+		return true;
+	if (value.len != 1 || value.data[0] < '0' || value.data[0] > '2')
+		return false;
+	*qos = (uint8_t)(value.data[0] - '0');
+	return true;
+}
+
+bool script_request_bool(const struct http_exchange *x, const char *name, bool *value)
+{
+	struct slice word;
+
+	if (!http_request_query(&x->request, name, &word))
+		return true;
+	*value = slice_equal(word, SLICE("true"));
+	return *value || slice_equal(word, SLICE("false"));
+}
+
+bool script_request_is_allowed(const struct http_exchange *x, const struct acl_request *request,
+                               struct buf *why)
+{
+	struct worker *w = x->worker;
+	const struct identity *id = x->identity;
+	struct acl_subject *subject = config_snapshot_subject(
+	    w->snapshot, id->kind == IDENTITY_ANONYMOUS, id->name, NO_CLIENT_ID);
+	struct acl_verdict verdict = publish_access_check(w, subject, id->key, request);
+	char text[512];
+
+	acl_subject_free(subject);
+	if (verdict.allowed)
+		return true;
+	buf_put(why, text, acl_verdict_text(w->snapshot->acl, &verdict, text, sizeof(text)));
+	return false;
+}
+
+unsigned script_request_status(enum reason reason)
+{
+	static const struct {
+		enum reason reason;
+		unsigned status;
+	} rows[] = {
+	    {REASON_NOT_AUTHORIZED, 403},
+	    {REASON_BANNED, 403},
+	    {REASON_PACKET_TOO_LARGE, 413},
+	    {REASON_TOPIC_NAME_INVALID, 400},
+	    {REASON_TOPIC_FILTER_INVALID, 400},
+	    {REASON_PAYLOAD_FORMAT_INVALID, 400},
+	    {REASON_MALFORMED, 400},
+	    {REASON_QOS_NOT_SUPPORTED, 400},
+	    {REASON_RETAIN_NOT_SUPPORTED, 400},
+	    {REASON_MESSAGE_RATE_TOO_HIGH, 429},
+	};
+
+	if (reason < REASON_UNSPECIFIED)
+		return 200;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (rows[i].reason == reason)
+			return rows[i].status;
+	}
+	return 503;
+}
+
+void script_request_answer(struct http_exchange *x, enum reason reason, struct slice cause)
+{
+	struct http_header headers[3];
+	struct buf body = {0}, text = {0};
+	struct http_answer answer = {.status = script_request_status(reason),
+	                             .content_type = "application/json",
+	                             .headers = headers,
+	                             .header_count = script_request_cors(x, headers)};
+
+	buf_put_slice(&text, cause.len > 0 ? cause : slice_of_str(reason_name(reason)));
+	buf_put_u8(&text, '\0');
+	json_open(&body);
+	json_number(&body, "status", answer.status);
+	json_number(&body, "reason", (uint64_t)reason);
+	json_str(&body, "text", reason_name(reason));
+	if (cause.len > 0)
+		json_text(&body, "cause", cause);
+	json_close(&body);
+	answer.body = buf_slice(&body);
+	if (answer.status >= 400)
+		answer.cause = (const char *)text.data;
+	http_exchange_answer(x, &answer);
+	buf_fini(&body);
+	buf_fini(&text);
+}
+
+size_t script_request_cors(const struct http_exchange *x, struct http_header headers[3])
+{
+	const struct http_field *origin = http_request_field(&x->request, "origin");
+	const struct conf_listener *l = http_exchange_listener(x);
+	bool is_listed = false;
+
+	for (size_t i = 0; l != NULL && origin != NULL && i < l->publish.origins.count; i++)
+		is_listed |= slice_equal(slice_of_str(l->publish.origins.items[i]), origin->value);
+	/* mutant: cors_for_listed_origins */
+	if (!is_listed)
+		return 0;
+	headers[0] = (struct http_header){SLICE("Access-Control-Allow-Origin"), origin->value};
+	headers[1] = (struct http_header){SLICE("Access-Control-Allow-Credentials"), SLICE("true")};
+	headers[2] = (struct http_header){SLICE("Vary"), SLICE("Origin")};
+	return 3;
+}
+
+const struct conf_strings *script_request_origins(const struct conf_listener *l)
+{
+	return &l->publish.origins;
+}
