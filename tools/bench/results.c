@@ -52,7 +52,6 @@ void results_finish(struct results *r)
 	                                         : r->ack.total > 0   ? &r->ack
 	                                                              : &r->connect,
 	                                         99 * HISTOGRAM_PERCENT);
-	c->rate = r->seconds > 0 ? (double)r->sent / r->seconds : 0;
 	r->is_limited = r->failure == NULL && self_check(c, &r->reasons);
 }
 

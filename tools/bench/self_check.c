@@ -6,12 +6,11 @@
 
 #include "base/array.h"
 
-#define BUSY_MAX      0.9
-#define WAITED_MAX    0.1
-#define LATE_NS_MAX   1000000
-#define LATE_SHARE    4
-#define MISSED_SHARE  100
-#define CEILING_SHARE 0.8
+#define BUSY_MAX     0.9
+#define WAITED_MAX   0.1
+#define LATE_NS_MAX  1000000
+#define LATE_SHARE   4
+#define MISSED_SHARE 100
 
 static void check_busy(const struct self_check *c, struct buf *out)
 {
@@ -45,18 +44,10 @@ static void check_missed(const struct self_check *c, struct buf *out)
 		           c->begun);
 }
 
-static void check_ceiling(const struct self_check *c, struct buf *out)
-{
-	if (c->ceiling > 0 && c->rate >= c->ceiling * CEILING_SHARE)
-		buf_printf(
-		    out, "%.0f messages a second are %.0f%% of what it reaches without any broker",
-		    c->rate, c->rate / c->ceiling * 100);
-}
-
 bool self_check(const struct self_check *c, struct buf *reasons)
 {
 	static void (*const checks[])(const struct self_check *c, struct buf *out) = {
-	    check_busy, check_waited, check_late, check_missed, check_ceiling};
+	    check_busy, check_waited, check_late, check_missed};
 	bool found = false;
 
 	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {

@@ -14,8 +14,6 @@ struct self_check {
 	uint64_t begun;       /* of those, what the generator came to */
 	uint64_t late_p99_ns; /* between due and begun: on the generator's account alone */
 	uint64_t latency_p99_ns; /* what was measured; 0: nothing */
-	double ceiling;          /* messages a second without a broker; 0: not known */
-	double rate;             /* messages a second that were sent */
 };
 
 /* Append a reason for each that applies, separated by "; ". True: there is one. */

@@ -38,10 +38,6 @@ static const struct {
      "one in a hundred was begun 1.0 ms or more after it was due"},
     {"missed", {.due = 1000, .begun = 900}, "of 1000 that were due it came to only 900"},
     {"nearly all", {.due = 1000, .begun = 990}, ""},
-    {"near the ceiling",
-     {FINE, .ceiling = 1000, .rate = 850},
-     "850 messages a second are 85% of what it reaches without any broker"},
-    {"far from the ceiling", {FINE, .ceiling = 1000, .rate = 700}, ""},
     {"two reasons",
      {.due = 1000, .busy = 1, .begun = 10},
      "one of its threads used 100% of a core: lower the rate, or use more --threads; of 1000 that "
