@@ -232,11 +232,6 @@ static void end_login(struct http_login *login)
 	login->request.identity = NULL;
 	c->login = NULL;
 	login_free(login);
-	if (c->x.identity != NULL && c->login_generation != c->x.worker->snapshot->generation &&
-	    !still_valid(c, &why)) {
-		verdict = LOGIN_BAD_CREDENTIALS;
-		identity_unref(&c->x.identity);
-	}
 	if (verdict != LOGIN_ACCEPTED) {
 		refuse(c, verdict, why);
 		return;
@@ -246,6 +241,24 @@ static void end_login(struct http_login *login)
 		http_exchange_refuse(&c->x, 503, full);
 	else
 		done(&c->x);
+}
+
+/* A configuration may have come into force while the login was under way. */
+static bool is_refused(struct http_login *login)
+{
+	struct http_conn *c = login->conn;
+	struct login_request *request = &login->request;
+
+	if (request->verdict == LOGIN_ACCEPTED &&
+	    c->login_generation != c->x.worker->snapshot->generation) {
+		c->x.identity = request->identity;
+		if (!still_valid(c, &request->why)) {
+			request->verdict = LOGIN_BAD_CREDENTIALS;
+			identity_unref(&request->identity);
+		}
+		c->x.identity = NULL;
+	}
+	return request->verdict != LOGIN_ACCEPTED;
 }
 
 static void on_refuse_time(struct timer *timer, void *executor_arg)
@@ -263,7 +276,7 @@ static void on_answer(struct login_request *request)
 	login->answered = true;
 	if (login->conn == NULL)
 		login_free(login);
-	else if (request->verdict != LOGIN_ACCEPTED && request->refuse_at_ms > executor->now_ms)
+	else if (is_refused(login) && request->refuse_at_ms > executor->now_ms)
 		timer_arm(&executor->timers, &login->timer, request->refuse_at_ms);
 	else
 		end_login(login);
