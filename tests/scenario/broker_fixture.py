@@ -9,6 +9,7 @@ import socket
 import subprocess
 from pathlib import Path
 
+import transports
 from process import TIMEOUT_S, LineProcess
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,7 +90,8 @@ def merge(base, over):
 class BrokerFixture:
     """A broker's directory. JSON is YAML, so the configuration is plain Python until it is written."""
 
-    def __init__(self, directory, pki, *, config=None, acl=None, users=None, environment=None, limit=None):
+    def __init__(self, directory, pki, *, config=None, acl=None, users=None, environment=None, limit=None,
+                 transport="tls"):
         self.directory, self.pki = Path(directory), pki
         self.environment = {**ENVIRONMENT, **(environment or {})}
         self.limit = limit
@@ -102,6 +104,7 @@ class BrokerFixture:
             "authentication": {"password_file": "users.passwd"},
             "authorization": {"acl_file": "acl.yaml"},
         }, copy.deepcopy(config or {}))
+        transports.change_listeners(transport, self.config, self.directory)
         self.acl = {"roles": {"all": ["allow all #"]}} if acl is None else acl
         self.process = None
         self.write()

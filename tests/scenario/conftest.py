@@ -5,19 +5,30 @@ import re
 import broker_fixture
 import failing_disk
 import pytest
+import transports
 from wire import Wire
 
 
 def pytest_addoption(parser):
     parser.addoption("--full", action="store_true", help="run the long tests, too: those marked `full`")
+    parser.addoption("--transport", choices=list(transports.TRANSPORTS), default="tls", help="how clients reach the broker (%(default)s)")
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "full: takes long or measures time; runs only with --full")
+    config.addinivalue_line("markers", "only_over(name, ...): holds for these transports only (transports.py)")
 
 
 def pytest_collection_modifyitems(config, items):
-    """Long tests are not part of a short run: they are deselected, not skipped, unless --full is given."""
+    """Long tests are not part of a short run: they are deselected, not skipped, unless --full is given. The same holds for
+    what says nothing of the transport at hand."""
+    transport = config.getoption("--transport")
+    left_out = [item for item in items for mark in item.iter_markers("only_over") if transport not in mark.args]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
+    for item in items:
+        if transport != "tls" and item.path.stem.removeprefix("test_") not in transports.SHORT:
+            item.add_marker("full")
     if config.getoption("--full"):
         return
     left_out = [item for item in items if item.get_closest_marker("full")]
@@ -39,10 +50,11 @@ def pki(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def new_broker(tmp_path_factory, pki):
+def new_broker(request, tmp_path_factory, pki):
     """new_broker(config=..., acl=..., users=...): a broker that is not running yet."""
     def make(**options):
-        return broker_fixture.BrokerFixture(tmp_path_factory.mktemp("broker"), pki, **options)
+        return broker_fixture.BrokerFixture(tmp_path_factory.mktemp("broker"), pki,
+                                             transport=request.config.getoption("--transport"), **options)
     return make
 
 

@@ -23,6 +23,7 @@ def broker(new_broker):
         yield broker
 
 
+@pytest.mark.only_over("tls")    # a program that knows nothing else
 @pytest.mark.parametrize("qos", [0, 1, 2])
 def test_mqttjs_goes_on(broker, topic, version, qos):
     """It would reconnect by itself and send the message again, and again."""
@@ -53,11 +54,13 @@ def test_log_names_the_remedy(broker, topic):
         assert "raise it" in line["remedy"] and "max_packet_size_enforcement: strict" in line["remedy"]
 
 
+@pytest.mark.only_over("tls")    # a program that knows nothing else
 def test_mosquitto_pub_ends_well(broker, topic, version):
     done = mosquitto_pub(broker, "-t", topic, "-q", "1", "-m", LARGE, version=version)
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.only_over("tls")    # a program that knows nothing else
 def test_mosquitto_bridge_goes_on(broker, topic, tmp_path):
     topic = topic.replace("t/", "home/")
     mark = broker.mark()

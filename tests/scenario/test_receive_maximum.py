@@ -37,6 +37,7 @@ def texts(wire, count):
     return [wire.message().payload.decode() for _ in range(count)]
 
 
+@pytest.mark.only_over("tls")    # a program that knows nothing else
 @pytest.mark.parametrize("qos", [1, 2])
 def test_mqttjs_sends_all_at_once(broker, topic, qos):
     mark = broker.mark()
@@ -51,6 +52,7 @@ def test_mqttjs_sends_all_at_once(broker, topic, qos):
         assert named(broker, mark) in ([], [(f"js-{qos}", "limits.receive_maximum")])  # it may be read faster than it sends
 
 
+@pytest.mark.only_over("tls")    # a program that knows nothing else
 @pytest.mark.parametrize("qos", [1, 2])
 def test_mosquitto_bridges_a_burst(broker, topic, tmp_path, qos):
     """A bridge with MQTT 5 that was offline has all of it to send at once."""

@@ -98,6 +98,7 @@ FIRST = [
 ]
 
 
+@pytest.mark.only_over("tls", "websocket", "proxy")    # a Unix socket has no SNI and no address
 @pytest.mark.parametrize("first, words", FIRST, ids=[row[1] for row in FIRST])
 def test_something_else_than_connect(broker, first, words):
     """The log says what speaks there, from where, and by which name it asked for us."""
@@ -109,6 +110,7 @@ def test_something_else_than_connect(broker, first, words):
     assert words in line["cause"] and line["sni"] == "localhost" and line["peer"].startswith("127.0.0.1:")
 
 
+@pytest.mark.only_over("tls", "websocket", "proxy")    # a Unix socket has no SNI and no address
 @pytest.mark.parametrize("packet, code, words", [
     (mqtt.connect(4, "", user="anna", password="x", clean=False), 0x02, "Clean Session is 0"),
     (mqtt.connect(5, "device", user="anna", password="x", props=MANY), 0x97, "limits.user_properties"),
