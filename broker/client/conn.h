@@ -81,9 +81,9 @@ struct conn {
 	uint64_t taking_ms;           /* ... and when it had changed */
 	uint64_t snapshot_generation; /* of the configuration that the login was checked by */
 	const char *refused_why;
-	enum refusal refusal; /* other than REFUSED_NOT: it will be closed */
+	enum refusal refusal : 8; /* other than REFUSED_NOT: it will be closed */
+	enum conn_state state : 8;
 	uint16_t keep_alive_s;
-	enum conn_state state;
 	bool yielded, yielded_first;
 	bool counted;            /* in shared.connections */
 	bool address_counted;    /* among those of its address */

@@ -70,8 +70,8 @@ struct inflight {
 
 struct inflight_list {
 	struct inflight *head; /* utlist DL */
-	size_t count;
-	size_t qos0_count; /* among them */
+	uint32_t count;
+	uint32_t qos0_count; /* among them */
 	size_t bytes;
 };
 

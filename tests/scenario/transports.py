@@ -1,7 +1,7 @@
 """How clients reach the broker: the same scenarios run over each of these (pytest --transport NAME).
 
-To add one: a class with its row in TRANSPORTS, and its name in meson.build; what a client does there first is in wire.open_stream. A test that holds
-for some only says so: @pytest.mark.only_over("tls", "proxy"), with the reason in a comment."""
+To add one: a class with its row in TRANSPORTS, and its name in meson.build; what a client does there first is in
+wire.open_stream. A test that holds for some only says so: @pytest.mark.only_over("tls", "proxy"), with the reason in a comment."""
 
 import itertools
 import os
