@@ -165,21 +165,32 @@ static size_t handle_deferred(struct conn *c, uint64_t until)
 	return c->deferred->len - left.len;
 }
 
+/* The one at hand is under way, and its connection's turn goes on with it. */
+static bool is_yielded(const struct conn *c)
+{
+	return c->link.match != NULL && (c->link.pauses & (PAUSE_STORE | PAUSE_TURN)) == PAUSE_TURN;
+}
+
 bool packet_dispatch_deferred(struct conn *c, uint64_t until)
 {
 	REQUIRE_OWNER(&c->link);
-	if (c->deferred == NULL || !may_go_on(c) || !client_link_is_admitted(&c->link))
+	if (c->deferred == NULL || !may_go_on(c) || is_yielded(c) ||
+	    !client_link_is_admitted(&c->link))
 		return false;
 	deferred_publish_consume(c, handle_deferred(c, until));
-	return c->deferred != NULL && !c->link.defers && may_go_on(c);
+	return c->deferred != NULL && !c->link.defers && may_go_on(c) && !is_yielded(c);
 }
 
 /* Before what came after them. */
 static void continue_deferred(struct conn *c)
 {
 	struct worker *w = c->link.worker;
+	bool more = packet_dispatch_deferred(c, w->work + w->turn_steps / 16 + 1);
 
-	if (packet_dispatch_deferred(c, w->work + w->turn_steps / 16 + 1))
+	if (conn_waits(c))
+		input_drain_apply(c);
+	/* Its own turn does not go on with it when it waits for the store. */
+	if (more || (c->deferred != NULL && c->link.match != NULL && !is_yielded(c)))
 		w->clients->space_walk.again = true;
 }
 
@@ -397,8 +408,6 @@ void packet_dispatch_continue(struct conn *c)
 		handle_first(c);
 	auth_packets_continue(c);
 	continue_deferred(c);
-	if (conn_waits(c))
-		input_drain_apply(c);
 	if (c->state == CONN_ACCEPTED && c->in.len > 0) {
 		in = buf_slice(&c->in);
 		handle_packets(c, &in);

@@ -40,6 +40,14 @@ void space_walk_forget(struct conn *c)
 		walk->next = c->next;
 }
 
+/* One of its packets is under way, and nobody else goes on with it. */
+static bool is_resting(const struct conn *c)
+{
+	return c->deferred != NULL && c->link.match != NULL &&
+	       (c->link.pauses & PAUSE_STORE) != 0 &&
+	       (c->link.pauses & ~(PAUSE_STORE | PAUSE_TURN)) == 0 && !c->link.limit.journal_full;
+}
+
 /* False: it has more to do. */
 static bool go_on(struct worker *w, struct conn *c, uint64_t until)
 {
@@ -53,7 +61,7 @@ static bool go_on(struct worker *w, struct conn *c, uint64_t until)
 		return false;
 	input_drain_apply(c);
 	w->work += WAITING_STEPS;
-	return true;
+	return !is_resting(c);
 }
 
 bool space_walk_turn(struct worker *w)
