@@ -3,6 +3,7 @@
  * owner again from the task on. */
 #include "auth/authenticator.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "auth/hash_queue.h"
@@ -25,13 +26,15 @@ struct authenticator {
 	struct login_cache cache;
 	struct pace pace;
 	bool stopping;
+	_Atomic uint64_t unanswered; /* of requests that get a task */
 	unsigned thread_count;
 	struct thread threads[THREADS_MAX];
 };
 
 /* The request may be freed from here on. */
-static void send_answer(struct hash_request *q, bool accepted)
+static void send_answer(struct authenticator *a, struct hash_request *q, bool accepted)
 {
+	atomic_fetch_sub(&a->unanswered, 1);
 	hash_request_wipe_password(q);
 	q->accepted = accepted;
 	executor_send(q->executor, &q->task);
@@ -67,7 +70,7 @@ static void finish(struct authenticator *a, struct hash_request *q, enum hash_qu
 	if (!hash_queue_is_empty(&a->queue))
 		condition_signal(&a->work);
 	mutex_unlock(&a->lock);
-	send_answer(q, outcome == HASH_QUEUE_RIGHT);
+	send_answer(a, q, outcome == HASH_QUEUE_RIGHT);
 	mutex_lock(&a->lock);
 }
 
@@ -236,7 +239,7 @@ void authenticator_stop(struct authenticator *a)
 		q = hash_queue_pop(&a->queue);
 		mutex_unlock(&a->lock);
 		if (q != NULL)
-			send_answer(q, false);
+			send_answer(a, q, false);
 	} while (q != NULL);
 }
 
@@ -310,11 +313,13 @@ bool authenticator_submit(struct authenticator *a, struct hash_request *q)
 		answered = answer_or_queue(a, q, clock_monotonic_ms());
 	if (!stopping && !answered)
 		condition_signal(&a->work);
+	if (!answered) /* its answer comes after the lock is released */
+		atomic_fetch_add(&a->unanswered, 1);
 	mutex_unlock(&a->lock);
 	if (answered)
 		hash_request_wipe_password(q);
 	if (stopping)
-		send_answer(q, false);
+		send_answer(a, q, false);
 	return answered;
 }
 
@@ -326,7 +331,7 @@ void authenticator_cancel(struct authenticator *a, struct hash_request *q)
 	was_waiting = hash_queue_remove(&a->queue, q, clock_monotonic_ms());
 	mutex_unlock(&a->lock);
 	if (was_waiting)
-		send_answer(q, false);
+		send_answer(a, q, false);
 }
 
 void authenticator_visit_delays(struct authenticator *a, login_delay_fn *fn, void *arg)
@@ -345,4 +350,9 @@ size_t authenticator_forgive(struct authenticator *a, struct slice user, struct 
 	condition_signal(&a->work);
 	mutex_unlock(&a->lock);
 	return delayed;
+}
+
+uint64_t authenticator_waiting(const struct authenticator *a)
+{
+	return atomic_load(&a->unanswered);
 }

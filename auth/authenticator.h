@@ -41,4 +41,7 @@ void authenticator_visit_delays(struct authenticator *a, login_delay_fn *fn, voi
  * many pairs were delayed. Any thread. */
 size_t authenticator_forgive(struct authenticator *a, struct slice user, struct slice address);
 
+/* Requests that have no answer yet. Any thread, without the lock. */
+uint64_t authenticator_waiting(const struct authenticator *a);
+
 #endif

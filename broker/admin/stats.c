@@ -5,7 +5,10 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/log.h"
+#include "proto/frame.h"
+#include "session/session_report.h"
 #include "worker/shared.h"
 #include "worker/worker.h"
 
@@ -25,6 +28,36 @@ uint64_t stats_value(const struct stats *stats, size_t offset)
 	return value;
 }
 
+static void add_set(uint64_t *to, const _Atomic uint64_t *from, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		to[i] += atomic_load_explicit(&from[i], memory_order_relaxed);
+}
+
+static uint64_t sum(const uint64_t *set, size_t size)
+{
+	uint64_t total = 0;
+
+	for (size_t i = 0; i < size; i++)
+		total += set[i];
+	return total;
+}
+
+/* What is counted apart, and is one figure. */
+static void sum_sets(struct stats *out)
+{
+	out->messages_received = sum(out->received_by_qos, ARRAY_LEN(out->received_by_qos));
+	out->messages_sent = sum(out->sent_by_qos, ARRAY_LEN(out->sent_by_qos));
+	out->received_by_type[PACKET_CONNECT] = out->clients_accepted;
+	out->sent_by_type[PACKET_PUBLISH] = out->messages_sent;
+	out->packets_received = sum(out->received_by_type, ARRAY_LEN(out->received_by_type));
+	out->packets_sent = sum(out->sent_by_type, ARRAY_LEN(out->sent_by_type));
+	out->messages_dropped = sum(out->dropped_by_reason, ARRAY_LEN(out->dropped_by_reason));
+	out->denials = sum(out->denied_by_action, ARRAY_LEN(out->denied_by_action)) -
+	               out->denied_by_action[DENIAL_FILTERED];
+	out->deliveries_filtered = out->denied_by_action[DENIAL_FILTERED];
+}
+
 void stats_take(struct shared *shared, struct stats *out)
 {
 	struct retain_counts counts;
@@ -35,10 +68,10 @@ void stats_take(struct shared *shared, struct stats *out)
 
 #define COUNTER(member, topic, status, text)                                                       \
 	out->member += atomic_load_explicit(&c->member, memory_order_relaxed);
+#define COUNTER_SET(member, size) add_set(out->member, c->member, size);
 #include "worker/figures.def"
 	}
-	out->packets_received += out->clients_accepted; /* their CONNECTs */
-	out->packets_sent += out->messages_sent;
+	sum_sets(out);
 	out->clients_connected = atomic_load(&shared->connections);
 	out->unauthenticated = atomic_load(&shared->unauthenticated);
 	out->clients_maximum = atomic_load(&shared->connections_most);

@@ -4,12 +4,12 @@
 #define ADMIN_STATS_H
 
 #include "journal/journal.h"
-
-struct shared;
+#include "worker/worker.h"
 
 struct stats {
 #define COUNTER(member, topic, status, text) uint64_t member;
 #define FIGURE(member, topic, status, text)  uint64_t member;
+#define COUNTER_SET(member, size)            uint64_t member[size];
 #include "worker/figures.def"
 	struct journal_health store;
 	uint64_t commit_us_mean;

@@ -50,3 +50,8 @@ void crypto_pbkdf2_sha256(struct slice password, struct slice salt, uint32_t ite
 	REQUIRE(PKCS5_PBKDF2_HMAC((const char *)password.data, (int)password.len, salt.data,
 	                          (int)salt.len, (int)iterations, EVP_sha256(), 32, out) == 1);
 }
+
+const char *crypto_library_version(void)
+{
+	return OpenSSL_version(OPENSSL_VERSION_STRING);
+}

@@ -21,4 +21,7 @@ void crypto_sha1(struct slice data, uint8_t out[CRYPTO_SHA1_BYTES]);
 void crypto_pbkdf2_sha256(struct slice password, struct slice salt, uint32_t iterations,
                           uint8_t out[32]);
 
+/* "3.0.15" */
+const char *crypto_library_version(void);
+
 #endif

@@ -173,7 +173,7 @@ static void succeed(struct auth_exchange *e)
 	} else {
 		packet_auth_encode(link_output_buf(&c->link), REASON_SUCCESS, SCRAM_METHOD,
 		                   buf_slice(&e->answer));
-		count(&c->link.worker->counters.packets_sent);
+		count(&c->link.worker->counters.sent_by_type[PACKET_AUTH]);
 	}
 	auth_exchange_free(e);
 }
@@ -303,7 +303,7 @@ static void send_auth(struct auth_exchange *e, struct slice data)
 		     SHOW_CAUSE);
 	} else {
 		buf_put_slice(link_output_buf(&c->link), buf_slice(&packet)); /* [MQTT5-4.12.0-2] */
-		count(&c->link.worker->counters.packets_sent);
+		count(&c->link.worker->counters.sent_by_type[PACKET_AUTH]);
 	}
 	buf_fini(&packet);
 }

@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "base/array.h"
 #include "client/client_list.h"
 #include "proto/packet_disconnect.h"
 #include "session/link_output.h"
@@ -29,6 +30,7 @@ static const struct {
 #include "client/close_reasons.def"
 #undef CLOSE
 };
+_Static_assert(ARRAY_LEN(rows) <= CLOSE_REASONS_MAX, "each reason is counted");
 
 static const struct conn_ops *ops_of(const struct conn *c)
 {
@@ -44,7 +46,7 @@ static void put_disconnect(struct conn *c, struct fault fault, struct slice serv
 	if (!pending_ack_has_connack(&c->link) || c->link.version != MQTT_5_0)
 		return;
 	packet_disconnect_encode(link_output_buf(&c->link), fault.reason, text, server_reference);
-	count(&c->link.worker->counters.packets_sent);
+	count(&c->link.worker->counters.sent_by_type[PACKET_DISCONNECT]);
 }
 
 const char *conn_listener_name(const struct conn *c)
@@ -135,6 +137,7 @@ static uint16_t websocket_code(enum reason reason)
 void conn_close_with(struct conn *c, enum close_reason why, struct fault fault,
                      struct slice server_reference)
 {
+	struct shared *shared = c->link.worker->shared;
 	enum log_line line = rows[why].line;
 
 	REQUIRE_OWNER(&c->link);
@@ -149,6 +152,9 @@ void conn_close_with(struct conn *c, enum close_reason why, struct fault fault,
 	if (line == LOG_LINE_ALWAYS || (line == LOG_LINE_SESSION && c->link.session != NULL))
 		log_close(c, fault, rows[why].packet == LAST_PACKET_GONE);
 	count((_Atomic uint64_t *)(void *)((char *)&c->link.worker->counters + rows[why].counter));
+	count(&c->link.worker->counters.closed_by_reason[why]);
+	if (why == CLOSE_CONNECT_REFUSED || why == CLOSE_LATE_REFUSAL)
+		atomic_fetch_add(&shared->listeners[stream_listener(c->link.stream)].refused, 1);
 	ops_of(c)->close(c, rows[why].packet == LAST_PACKET_GONE);
 }
 

@@ -48,7 +48,7 @@ void conn_teardown_close(struct conn *c, bool stream_gone)
 		half_open_places_leave(c->link.worker, &c->opening->place);
 	if (c->counted) {
 		atomic_fetch_sub(&shared->connections, 1);
-		atomic_fetch_sub(&shared->listener_connections[stream_listener(c->link.stream)], 1);
+		connection_limits_end_client(c);
 	}
 	c->counted = false;
 	c->link.session = NULL;

@@ -128,8 +128,8 @@ static void go_live(struct conn *c)
 		c->counted = true;
 		shared_count_connection(w->shared);
 		count(&w->counters.clients_accepted);
-		atomic_fetch_add(&w->shared->listener_connections[stream_listener(c->link.stream)],
-		                 1);
+		connection_limits_begin_client(c);
+		latency_count(w->counters.connect_ms, w->executor.now_ms - c->since_ms);
 	}
 	c->since_ms = w->executor.now_ms;
 	keep_alive_begin(c);
@@ -144,7 +144,7 @@ static bool connections_full(struct conn *c)
 	if (atomic_load(&shared->connections) >= c->link.worker->snapshot->conf->limits.connections)
 		return true;
 	return l->own_connections &&
-	       atomic_load(&shared->listener_connections[index]) >= l->limits.connections;
+	       atomic_load(&shared->listeners[index].clients) >= l->limits.connections;
 }
 
 /* A prefix and 128 random bits, drawn again until this worker is the owner. [MQTT-3.1.3-6]

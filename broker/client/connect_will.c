@@ -6,6 +6,7 @@
 #include "proto/topic.h"
 #include "routing/publish.h"
 #include "session/session.h"
+#include "session/session_report.h"
 #include "session/trace.h"
 #include "worker/publish_access.h"
 #include "worker/shared.h"
@@ -48,7 +49,7 @@ static void refuse_will(struct conn *c, const struct connect *packet,
 	           (int)(packet->will.topic.len > TEXT_MAX ? TEXT_MAX : packet->will.topic.len),
 	           (const char *)packet->will.topic.data, rule);
 	buf_put_u8(&text, 0);
-	count(&c->link.worker->counters.denials);
+	count(&c->link.worker->counters.denied_by_action[DENIAL_WILL]);
 	connect_refuse(c, packet, fault_of(REASON_NOT_AUTHORIZED, (const char *)text.data));
 	buf_fini(&text);
 }

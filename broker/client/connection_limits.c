@@ -1,6 +1,8 @@
 /* Two counters by key. */
 #include "client/connection_limits.h"
 
+#include <string.h>
+
 #include "session/session.h"
 #include "worker/shared.h"
 
@@ -53,4 +55,37 @@ void connection_limits_give_user(struct conn *c)
 	if (c->user_counted)
 		keyed_counter_give(&c->link.worker->shared->user_connections, c->identity->key);
 	c->user_counted = false;
+}
+
+struct listener_counts *connection_limits_listener(const struct conn *c)
+{
+	return &c->link.worker->shared->listeners[stream_listener(c->link.stream)];
+}
+
+static enum listener_tls tls_of(const struct conn *c)
+{
+	const char *version = stream_tls_version(c->link.stream);
+
+	if (strcmp(version, "TLSv1.3") == 0)
+		return LISTENER_TLS_1_3;
+	return strcmp(version, "TLSv1.2") == 0 ? LISTENER_TLS_1_2 : LISTENER_TLS_NONE;
+}
+
+void connection_limits_begin_client(struct conn *c)
+{
+	struct listener_counts *l = connection_limits_listener(c);
+
+	REQUIRE_OWNER(&c->link);
+	atomic_fetch_add(&l->clients, 1);
+	atomic_fetch_add(&l->clients_by_tls[tls_of(c)], 1);
+	atomic_fetch_add(&l->accepted, 1);
+}
+
+void connection_limits_end_client(struct conn *c)
+{
+	struct listener_counts *l = connection_limits_listener(c);
+
+	REQUIRE_OWNER(&c->link);
+	atomic_fetch_sub(&l->clients, 1);
+	atomic_fetch_sub(&l->clients_by_tls[tls_of(c)], 1);
 }

@@ -69,9 +69,9 @@ static void skip(struct conn *c, const struct frame *f)
 		d->since_ms = d->heard_ms = w->executor.now_ms;
 		executor_timer_arm(&w->executor, &d->timer, DRAIN_IDLE_MS);
 	}
-	count(&w->counters.packets_received);
+	count(&w->counters.received_by_type[f->type]);
 	if (f->type == PACKET_PUBLISH && packet_publish_qos(f) == 0)
-		count(&w->counters.messages_dropped);
+		count_drop(&w->counters, DROP_STORE_FULL);
 }
 
 static bool has_place(const struct conn *c, const struct frame *f)

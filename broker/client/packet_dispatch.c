@@ -109,7 +109,7 @@ static bool handle_packet(struct conn *c, const struct frame *f, uint64_t receiv
 	c->link.defers = c->link.goes_on = false;
 	w->output->received_ms = received_ms;
 	w->work++;
-	count(&w->counters.packets_received);
+	count(&w->counters.received_by_type[f->type]);
 	if (trace_is_on() && c->link.request == NULL)
 		trace_received(&c->link, f);
 	if (handler == NULL) {
@@ -127,7 +127,7 @@ static bool handle_packet(struct conn *c, const struct frame *f, uint64_t receiv
 	if (!fault_is_none(fault))
 		conn_fail(c, fault);
 	if (c->link.defers || is_under_way(c)) /* it will be handled again */
-		uncount(&w->counters.packets_received, 1);
+		uncount(&w->counters.received_by_type[f->type], 1);
 	return !c->link.defers;
 }
 

@@ -30,7 +30,7 @@ static void add_pending(struct writer *w, struct journal_group *g)
 	g->serial = w->serial++;
 	w->pending_bytes += g->bytes;
 	w->pending_groups++;
-	w->all_groups++;
+	atomic_store_explicit(&w->all_groups, w->all_groups + 1, memory_order_relaxed);
 	w->urgent += g->urgency == JOURNAL_NOW;
 	if (is_first)
 		w->deadline_ms = g->executor->now_ms + w->interval_ms;
@@ -77,12 +77,12 @@ static void health(struct journal *j, struct journal_health *out)
 {
 	struct writer *w = writer_of(j);
 
-	mutex_lock(&j->lock);
+	mutex_lock(&w->health_lock);
 	*out = w->health;
+	out->commit_us_p99 = histogram_percentile(&w->commit_us_all, 99 * HISTOGRAM_PERCENT);
+	mutex_unlock(&w->health_lock);
 	out->pending_groups = w->all_groups;
 	out->pending_bytes = j->waiting_bytes;
-	out->commit_us_p99 = histogram_percentile(&w->commit_us_all, 99 * HISTOGRAM_PERCENT);
-	mutex_unlock(&j->lock);
 }
 
 static bool turn(struct journal *j, uint64_t now_ms)
@@ -149,7 +149,6 @@ static void writer_free(struct journal *j)
 	free(w->drops);
 	store_close(w->store);
 	condition_fini(&w->wake);
-	histogram_fini(&w->commit_us_all);
 	journal_fini(j);
 	free(w);
 }
@@ -173,7 +172,6 @@ struct journal *journal_disk_new(struct store *store, const struct journal_optio
 
 	journal_init(&w->j, &kind, store_last_time(store));
 	condition_init(&w->wake);
-	histogram_init(&w->commit_us_all, HISTOGRAM_COARSE);
 	w->store = store;
 	w->enough = 1;
 	w->interval_ms = options->interval_ms;

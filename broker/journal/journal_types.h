@@ -2,6 +2,7 @@
 #ifndef JOURNAL_JOURNAL_TYPES_H
 #define JOURNAL_JOURNAL_TYPES_H
 
+#include "base/latency.h"
 #include "journal/record.h"
 
 struct journal;
@@ -105,6 +106,8 @@ struct journal_health {
 	uint64_t map_bytes, used_bytes, max_bytes;
 	/* of store_commit; 99 of a hundred took at most commit_us_p99 */
 	uint64_t commit_us_sum, commit_us_max, commit_us_p99;
+	/* How many took how long, in units of 100 microseconds. */
+	uint64_t commit_cells[LATENCY_CELLS];
 };
 
 #endif

@@ -31,16 +31,21 @@ struct writer {
 	uint64_t space_wanted;  /* by the largest that waits */
 	uint64_t low_space_ms;  /* when it was low last */
 	uint64_t written_bytes; /* since space was measured, about */
-	size_t pending_bytes, pending_groups, all_groups;
+	size_t pending_bytes, pending_groups;
 	size_t urgent; /* of what is pending: groups with JOURNAL_NOW */
 	size_t enough; /* so many of them wake the thread */
 	bool asleep, pausing, stopping, stopped, failed;
-	struct journal_health health;
-	struct histogram commit_us_all;
 	struct condition wake;
 	struct thread thread;
 	uint64_t interval_ms, expired_retention_ms;
 	journal_over_fn *deleted_is_over;
+
+	/* Written under the lock, and read without it. */
+	_Atomic size_t all_groups;
+	/* Who wants figures waits for nobody who appends. The writer changes them. */
+	struct mutex health_lock;
+	struct journal_health health;
+	struct histogram commit_us_all;
 
 	/* What follows only the writer uses. */
 	bool has_owner; /* the thread that runs it; without one, the caller of journal_turn */

@@ -44,10 +44,12 @@ void writer_space_set_state(struct writer *w, enum journal_state state, int erro
 
 	REQUIRE_WRITER(w);
 	w->state = state;
-	mutex_lock(&w->j.lock);
+	mutex_lock(&w->health_lock);
 	w->health.state = state;
 	if (error != 0)
 		w->health.error = error;
+	mutex_unlock(&w->health_lock);
+	mutex_lock(&w->j.lock);
 	w->failed = state == JOURNAL_FAILED;
 	mutex_unlock(&w->j.lock);
 	if (atomic_exchange(&w->j.lacks_space, lacks_space) != lacks_space)
@@ -86,10 +88,12 @@ void writer_space_measure(struct writer *w)
 	w->j.free_bytes = store_space(w->store, &status, &w->bound);
 	w->j.used_bytes = status.used_bytes;
 	w->j.max_bytes = status.max_bytes;
-	mutex_lock(&w->j.lock);
+	mutex_lock(&w->health_lock);
 	h->map_bytes = status.map_bytes;
 	h->used_bytes = status.used_bytes;
 	h->max_bytes = status.max_bytes;
+	mutex_unlock(&w->health_lock);
+	mutex_lock(&w->j.lock);
 	w->space_ms = w->now_ms + MEASURE_MS;
 	w->written_bytes = 0;
 	raised = raise_space(w, status.max_bytes);

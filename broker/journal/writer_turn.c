@@ -200,10 +200,12 @@ static void settle_counts(struct writer *w)
 {
 	mutex_lock(&w->j.lock);
 	REQUIRE(w->all_groups >= w->gone_groups);
-	w->all_groups -= w->gone_groups;
+	atomic_store_explicit(&w->all_groups, w->all_groups - w->gone_groups, memory_order_relaxed);
+	mutex_unlock(&w->j.lock);
+	mutex_lock(&w->health_lock);
 	w->health.groups += w->gone_groups;
 	w->health.cancelled = w->cancelled;
-	mutex_unlock(&w->j.lock);
+	mutex_unlock(&w->health_lock);
 	w->gone_groups = 0;
 }
 
@@ -211,14 +213,15 @@ static void count_commit(struct writer *w)
 {
 	struct journal_health *h = &w->health;
 
-	mutex_lock(&w->j.lock);
+	mutex_lock(&w->health_lock);
 	h->commits++;
 	h->messages += w->wrote_messages;
 	h->commit_us_sum += w->commit_us;
 	histogram_add(&w->commit_us_all, w->commit_us);
 	if (w->commit_us > h->commit_us_max)
 		h->commit_us_max = w->commit_us;
-	mutex_unlock(&w->j.lock);
+	h->commit_cells[latency_cell((w->commit_us + 99) / 100)]++;
+	mutex_unlock(&w->health_lock);
 }
 
 static void on_success(struct writer *w)

@@ -190,6 +190,11 @@ void loop_free(struct loop *loop)
 	free(loop);
 }
 
+const struct tls_counts *loop_tls_counts(const struct loop *loop)
+{
+	return &loop->tls_counts;
+}
+
 struct executor *loop_executor(struct loop *loop)
 {
 	return loop->executor;

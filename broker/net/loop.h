@@ -7,6 +7,7 @@
 #include "net/loop_queue.h"
 
 struct loop;
+struct tls_counts;
 
 /* A loop that drives `executor` (borrowed): its mailbox wakes it, its turn runs after each poll.
  * NULL with *error = -errno. */
@@ -19,6 +20,9 @@ void loop_stop(struct loop *loop);
 /* Closes the loop: REQUIREs uv_loop_close() == 0, that is, nothing leaked. */
 void loop_free(struct loop *loop);
 struct executor *loop_executor(struct loop *loop);
+
+/* Any thread. */
+const struct tls_counts *loop_tls_counts(const struct loop *loop);
 
 /* The next poll does not wait. No system call. */
 void loop_kick(struct loop *loop);

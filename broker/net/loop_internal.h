@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/executor.h"
 #include "net/loop_queue.h"
+#include "net/tls_counts.h"
 
 /* One read takes at most this much: the share of a connection in a turn. */
 #define LOOP_READ_BYTES 65536
@@ -36,6 +37,7 @@ struct loop {
 	uint64_t polled_ms;
 
 	struct loop_queue queue;
+	struct tls_counts tls_counts;
 	/* Streams whose owners are being called, the innermost first (stream.c). */
 	struct stream_call *calls;
 	/* What the streams of one kind share on this loop: made by the first, freed with the loop

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/require.h"
 #include "net/loop.h"
+#include "net/loop_internal.h"
 #include "net/tls_context_internal.h"
 #include "net/tls_hello.h"
 #include "net/tls_log.h"
@@ -21,6 +22,7 @@ static void log_gone(struct tls_stream *t)
 
 	if (t->io.hello == NULL || !t->io.hello->seen)
 		return;
+	tls_counts_add(&t->stream.loop->tls_counts.refused[TLS_REFUSAL_GONE]);
 	report.failure.cause = "the client closed the connection during the handshake; clients "
 			       "that do not trust the broker's certificate often do this";
 	report.failure.by_client = true;
@@ -34,6 +36,8 @@ static bool start_handshake(struct tls_stream *t)
 	tls_source_unref(&t->source);
 	/* NULL: the listener is closed */
 	if (t->ctx == NULL || !tls_log_is_tls(t->io.in)) {
+		if (t->ctx != NULL)
+			tls_counts_add(&t->stream.loop->tls_counts.refused[TLS_REFUSAL_PLAINTEXT]);
 		if (t->ctx != NULL)
 			tls_log_plaintext(&t->stream.facts->peer, t->ctx,
 			                  tls_log_plaintext_cause(t->ctx, t->io.in),
@@ -54,8 +58,17 @@ static bool start_handshake(struct tls_stream *t)
 	return true;
 }
 
+static void count_done(const struct tls_stream *t)
+{
+	bool is_13 = SSL_version(t->ssl) == TLS1_3_VERSION;
+	bool is_resumed = SSL_session_reused(t->ssl) == 1;
+
+	tls_counts_add(&t->stream.loop->tls_counts.done[is_13][is_resumed]);
+}
+
 static void finish_handshake(struct tls_stream *t)
 {
+	count_done(t);
 	t->established = true;
 	tls_peer_init(t);
 	t->stream.facts->established = true;

@@ -109,6 +109,11 @@ void tls_records_abort(struct tls_stream *t, enum stream_end end)
 	stream_abort(t->stream.inner);
 }
 
+static void count_refused(const struct tls_stream *t, enum tls_refusal why)
+{
+	tls_counts_add(&t->stream.loop->tls_counts.refused[why]);
+}
+
 /* The alert that OpenSSL made is sent. */
 void tls_records_fail(struct tls_stream *t)
 {
@@ -120,6 +125,7 @@ void tls_records_fail(struct tls_stream *t)
 		tls_tickets_forget(t->ssl);
 		tls_log_broken(&report, tls_stream_now_ms(t));
 	} else {
+		count_refused(t, report.failure.by_client ? TLS_REFUSAL_ALERT : TLS_REFUSAL_BROKER);
 		tls_log_handshake_failed(&report, tls_stream_now_ms(t));
 	}
 	tls_records_send(t);
@@ -132,6 +138,8 @@ void tls_records_fail_for_excess(struct tls_stream *t, const struct tls_excess *
 	struct tls_report report = tls_records_report(t);
 
 	t->failed = true;
+	if (!t->established)
+		count_refused(t, TLS_REFUSAL_EXCESS);
 	tls_log_excess(&report, excess, tls_stream_now_ms(t));
 	tls_records_abort(t, STREAM_END_TLS); /* nothing is owed to it: no alert, no lingering */
 }

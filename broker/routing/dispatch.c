@@ -27,7 +27,7 @@ static void lost_to_group(struct worker *w)
 {
 	uint32_t suppressed;
 
-	count(&w->counters.messages_dropped);
+	count_drop(&w->counters, DROP_NO_MEMBER);
 	if (log_limit_pass(&w->router->share_limit, w->executor.now_ms + 1, 10000, 1, &suppressed))
 		LOG(MESSAGE_DROPPED, .client_id = SLICE_EMPTY, .user = SLICE_EMPTY,
 		    .cause = "no member of the shared subscription may receive it or has space",
@@ -308,7 +308,7 @@ static void report_refused(struct worker *w, const struct record *record, struct
 		return;
 	if (disk_queue_exceeds(s, msg_bytes(record->msg)) != NULL)
 		cause = "limits.store_per_user is reached";
-	session_report_drop(s, cause);
+	session_report_drop(s, DROP_QUEUE_FULL, cause);
 }
 
 /* DESIGN.md section 5, point 10. D1 */

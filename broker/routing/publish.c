@@ -95,7 +95,7 @@ static void refuse_publish(struct client_link *link, const struct publish *pub,
 static void refuse_setting(struct client_link *link, const struct publish *pub, struct fault fault)
 {
 	session_report_publish_refusal(link->session, pub->topic, fault);
-	count(&link->worker->counters.messages_dropped);
+	count_drop(&link->worker->counters, DROP_SETTING);
 	if (link->version == MQTT_5_0)
 		acknowledge(link, pub, fault.reason, slice_of_str(fault.cause));
 	else
@@ -114,7 +114,7 @@ static void refuse_full(struct client_link *link, const struct publish *pub, con
 static void refuse_memory(struct client_link *link, const struct publish *pub, const char *limit)
 {
 	session_report_memory(link->session, "a message", limit);
-	count(&link->worker->counters.messages_dropped);
+	count_drop(&link->worker->counters, DROP_MEMORY);
 	refuse_full(link, pub, limit);
 }
 
@@ -162,7 +162,7 @@ static void forget_publish(struct client_link *link, const struct publish *pub)
 {
 	if (pub->qos > 0)
 		link->inbound_unacked--;
-	uncount(&link->worker->counters.messages_received, 1);
+	uncount(&link->worker->counters.received_by_qos[pub->qos], 1);
 	uncount(&link->worker->counters.payload_received, pub->payload.len);
 }
 
@@ -222,7 +222,7 @@ static void refuse_alias(struct client_link *link, const struct publish *pub)
 
 	session_report_memory(link->session, "a message to a topic alias", cause);
 	if (pub->qos == 0)
-		count(&link->worker->counters.messages_dropped);
+		count_drop(&link->worker->counters, DROP_MEMORY);
 	acknowledge(link, pub, REASON_QUOTA_EXCEEDED, slice_of_str(cause));
 }
 
@@ -264,7 +264,7 @@ static bool accept_publish(struct client_link *link, const struct frame *f, stru
 		*fault = refused;
 		return false;
 	}
-	count(&link->worker->counters.messages_received);
+	count(&link->worker->counters.received_by_qos[pub->qos]);
 	count_by(&link->worker->counters.payload_received, pub->payload.len);
 	if (pub->qos == 2 && inbound_repeat(link, pub->packet_id))
 		return false;

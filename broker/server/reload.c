@@ -9,6 +9,7 @@
 
 #include "admin/stats.h"
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/container.h"
 #include "conf/conf_diff.h"
 #include "net/listener.h"
@@ -310,6 +311,16 @@ static void warn_pending(void *arg, const struct conf_change *change)
 	            change->name, change->before, change->after);
 }
 
+/* For the metrics. */
+static void count_reload(struct reloader *r, _Atomic uint64_t *result)
+{
+	struct reload_counts *c = &r->shared->reloads;
+
+	atomic_fetch_add(result, 1);
+	atomic_store(&c->last_failed, result != &c->complete);
+	atomic_store(&c->last_ms, (uint64_t)clock_wall_ms());
+}
+
 static bool reload_all(struct reloader *r, struct errors *errors)
 {
 	struct config_snapshot *next = config_load(r->conf_path, r->tickets, r->snapshot, errors);
@@ -329,6 +340,7 @@ static bool reload_all(struct reloader *r, struct errors *errors)
 	/* mutant: restart_is_pending */
 	conf_started_diff(r->started, next->conf, warn_pending, &pending);
 	apply(r, next, &sockets);
+	count_reload(r, &r->shared->reloads.complete);
 	return true;
 }
 
@@ -356,7 +368,7 @@ static void fail(struct reloader *r, enum reload_cause cause, const struct error
 	        again ? "nothing else was changed; the cause may pass: it is tried again in some "
 	                "seconds"
 	              : "nothing else was changed; fix the errors above and reload again (SIGHUP)");
-	apply_parts(r);
+	count_reload(r, apply_parts(r) ? &r->shared->reloads.partial : &r->shared->reloads.failed);
 	if (!again) {
 		r->repeat_ms = 0;
 		file_watch_forget(&r->file_watch);

@@ -33,6 +33,7 @@ static struct pending_ack *append(struct client_link *link, enum packet_type typ
 	r->refs = 2; /* the queue's and the caller's */
 	r->link = link;
 	r->type = type;
+	r->since_ms = link->worker->executor.now_ms;
 	*link->pending_acks_tail = r;
 	link->pending_acks_tail = &r->next;
 	input_limit_add(link, type);
@@ -85,7 +86,7 @@ static void credit(struct client_link *link, enum packet_type type, enum reason 
 static void write_ping(struct client_link *link)
 {
 	packet_ping_encode(link_output_buf(link));
-	count(&link->worker->counters.packets_sent);
+	count(&link->worker->counters.sent_by_type[PACKET_PINGRESP]);
 }
 
 void pending_ack_ping(struct client_link *link)
@@ -113,7 +114,10 @@ static void release(struct client_link *link)
 			link->pending_acks_tail = &link->pending_acks;
 		input_limit_remove(link, r->type);
 		buf_put_slice(link_output_buf(link), buf_slice(&r->bytes));
-		count(&link->worker->counters.packets_sent);
+		count(&link->worker->counters.sent_by_type[r->type]);
+		if (r->type == PACKET_PUBACK || r->type == PACKET_PUBREC)
+			latency_count(link->worker->counters.publish_ack_ms,
+			              link->worker->executor.now_ms - r->since_ms);
 		/* PINGRESPs wait for CONNACK, and for nothing else. */
 		for (; r->type == PACKET_CONNACK && link->limit.pings > 0; link->limit.pings--)
 			write_ping(link);
@@ -158,7 +162,7 @@ void pending_ack_send(struct client_link *link, enum packet_type type, uint16_t 
 	if (link->pending_acks == NULL) {
 		packet_ack_encode(link_output_buf(link), link->version, type, packet_id, reason,
 		                  text);
-		count(&link->worker->counters.packets_sent);
+		count(&link->worker->counters.sent_by_type[type]);
 		credit(link, type, reason);
 		return;
 	}

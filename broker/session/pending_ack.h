@@ -25,6 +25,7 @@ struct pending_ack {
 	enum packet_type type;
 	enum reason reason;
 	uint16_t packet_id;
+	uint64_t since_ms; /* when it began to wait */
 	struct buf bytes; /* the packet itself, where it is not an acknowledgement (packet_ack.h) */
 };
 

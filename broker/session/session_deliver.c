@@ -130,7 +130,7 @@ static void write_sent(struct session *s, struct inflight *o)
 
 	publish_encode_fill(s, o->msg, &d, o->qos, &p);
 	if (!publish_encode_fits(s, &p)) /* [MQTT5-3.1.2-25] */
-		session_report_drop(s, TOO_LARGE);
+		session_report_drop(s, DROP_TOO_LARGE, TOO_LARGE);
 	if (expired)
 		session_report_expired_message(s, o->msg);
 	if (expired || !publish_encode_fits(s, &p) ||
@@ -183,7 +183,7 @@ static void send_new(struct session *s, const struct delivery_context *ctx, stru
 
 	publish_encode_fill(s, o->msg, &d, o->qos, &p);
 	if (!publish_encode_fits(s, &p)) { /* [MQTT5-3.1.2-25] */
-		session_report_drop(s, TOO_LARGE);
+		session_report_drop(s, DROP_TOO_LARGE, TOO_LARGE);
 		record_queue_done(s->worker, s->id, o->position);
 		inflight_free(o);
 		return;
@@ -274,7 +274,7 @@ static bool enqueue(struct session *s, struct msg *msg, const struct delivery *d
 	if (full != NULL) {
 		if (trace_is_on())
 			trace_delivery(s, msg, full);
-		session_report_drop(s, full);
+		session_report_drop(s, DROP_QUEUE_FULL, full);
 		record_queue_done(s->worker, s->id, d->position);
 	} else {
 		inflight_append(s, &s->waiting, inflight_new(msg, d, qos));
@@ -297,6 +297,7 @@ bool session_deliver(struct session *s, const struct delivery_context *ctx,
 {
 	struct msg *msg = ctx->msg;
 	uint8_t qos = msg->qos < d->qos ? msg->qos : d->qos; /* [MQTT5-3.8.4-8] */
+	enum drop_reason why = DROP_NOT_READING;
 	struct publish_out p;
 	const char *full;
 
@@ -329,11 +330,13 @@ bool session_deliver(struct session *s, const struct delivery_context *ctx,
 			publish_encode_write(s, ctx, &p);
 		else
 			full = TOO_LARGE;
+		if (full != NULL)
+			why = DROP_TOO_LARGE;
 	}
 	if (full != NULL) {
 		if (trace_is_on())
 			trace_delivery(s, msg, full);
-		session_report_drop(s, full);
+		session_report_drop(s, why, full);
 	}
 	return true;
 }

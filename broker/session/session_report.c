@@ -47,8 +47,7 @@ void session_report_denial(struct session *s, enum denial_kind kind, struct slic
 
 	REQUIRE_OWNER(s);
 	REQUIRE(!verdict->allowed);
-	count(kind == DENIAL_FILTERED ? &s->worker->counters.deliveries_filtered
-	                              : &s->worker->counters.denials);
+	count(&s->worker->counters.denied_by_action[kind]);
 	if (!log_limit_pass(limit_of(s, rule), s->worker->executor.now_ms + 1, WINDOW_MS, 1,
 	                    &suppressed))
 		return;
@@ -106,13 +105,13 @@ void session_report_publish_refusal(struct session *s, struct slice topic, struc
 		    .topic = topic, .cause = fault.cause, .suppressed = suppressed);
 }
 
-void session_report_drop(struct session *s, const char *cause)
+void session_report_drop(struct session *s, enum drop_reason why, const char *cause)
 {
 	uint32_t suppressed;
 
 	REQUIRE_OWNER(s);
 	s->dropped++;
-	count(&s->worker->counters.messages_dropped);
+	count_drop(&s->worker->counters, why);
 	if (log_limit_pass(&log_limits_of(s)->dropped, s->worker->executor.now_ms + 1, 10000, 1,
 	                   &suppressed))
 		LOG(MESSAGE_DROPPED, .client_id = session_client_id(s), .user = session_user(s),

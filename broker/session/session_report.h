@@ -19,6 +19,7 @@ enum denial_kind {
 	/* Of a subscription that was granted in part: what the client never could read. */
 	DENIAL_FILTERED,
 };
+_Static_assert(DENIAL_FILTERED + 1 == DENIED_ACTIONS, "each kind is counted");
 
 /* One line with the rule, limited per client and rule: a warning, but of DENIAL_FILTERED. */
 void session_report_denial(struct session *s, enum denial_kind kind, struct slice topic,
@@ -28,7 +29,7 @@ void session_report_denial(struct session *s, enum denial_kind kind, struct slic
 void session_report_subscribe_refusal(struct session *s, struct slice filter, struct fault fault);
 void session_report_publish_refusal(struct session *s, struct slice topic, struct fault fault);
 /* A dropped message is counted and logged. */
-void session_report_drop(struct session *s, const char *cause);
+void session_report_drop(struct session *s, enum drop_reason why, const char *cause);
 /* A message that was queued for it expired: counted and logged. */
 void session_report_expired_message(struct session *s, const struct msg *msg);
 /* It ends because its time is over. Before it ends: what it had is said. */

@@ -177,7 +177,7 @@ void quota_report_retained(struct worker *w, const struct quota_refusal *refusal
 	uint32_t suppressed;
 
 	REQUIRE_EXECUTOR(&w->executor);
-	count(&w->counters.messages_dropped);
+	count_drop(&w->counters, DROP_RETAINED_LIMIT);
 	count(&w->counters.retained_refused);
 	if (log_limit_pass(&w->quota_limit, w->executor.now_ms + 1, 10000, 5, &suppressed))
 		LOG(RETAIN_REFUSED, .client_id = refusal->client_id, .user = refusal->user,

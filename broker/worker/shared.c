@@ -15,7 +15,7 @@ struct shared *shared_new(unsigned workers, struct journal *journal)
 	s->route = route_new(workers);
 	s->retain = retain_new(workers);
 	s->journal = journal;
-	s->listener_connections = xcalloc(LISTENER_IDS_MAX, sizeof(*s->listener_connections));
+	s->listeners = xcalloc(LISTENER_IDS_MAX, sizeof(*s->listeners));
 	keyed_counter_init(&s->user_sessions);
 	keyed_counter_init(&s->user_connections);
 	keyed_counter_init(&s->address_connections);
@@ -39,7 +39,7 @@ void shared_free(struct shared *s)
 	keyed_counter_fini(&s->address_connections);
 	payers_fini(&s->payers);
 	user_ids_unref(&s->user_ids);
-	free(s->listener_connections);
+	free(s->listeners);
 	free(s);
 }
 

@@ -13,6 +13,26 @@
 
 struct worker;
 
+/* Of one listener. */
+enum listener_tls {
+	LISTENER_TLS_NONE,
+	LISTENER_TLS_1_2,
+	LISTENER_TLS_1_3,
+	LISTENER_TLS_COUNT
+};
+struct listener_counts {
+	_Atomic uint64_t clients; /* connected now */
+	_Atomic uint64_t clients_by_tls[LISTENER_TLS_COUNT];
+	_Atomic uint64_t accepted, refused; /* CONNECTs */
+};
+
+/* Main's. */
+struct reload_counts {
+	_Atomic uint64_t complete, partial, failed;
+	_Atomic uint64_t last_failed; /* 1: the last one did not apply everything */
+	_Atomic uint64_t last_ms;     /* wall clock; 0: there was none */
+};
+
 struct shared {
 	struct route *route;
 	struct retain *retain;
@@ -24,7 +44,8 @@ struct shared {
 	_Atomic uint64_t connections;
 	_Atomic uint64_t connections_most; /* that there ever were at one time */
 	_Atomic uint64_t unauthenticated;
-	_Atomic uint64_t *listener_connections;   /* per listener */
+	struct listener_counts *listeners;        /* by slot */
+	struct reload_counts reloads;
 	struct keyed_counter user_sessions;       /* kept ones, by user key */
 	struct keyed_counter user_connections;    /* accepted ones, by user key */
 	struct keyed_counter address_connections; /* by stream_peer_key */

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "base/executor.h"
+#include "base/latency.h"
 #include "base/log.h"
 #include "base/require.h"
 #include "tree/route_match.h"
@@ -25,8 +26,22 @@ struct session_upcalls;
 struct shared;
 struct worker_output;
 
+/* Why a message is dropped: an index of dropped_by_reason. */
+enum drop_reason {
+#define DROP(id, name, text) DROP_##id,
+#include "worker/drop_reasons.def"
+#undef DROP
+	DROP_REASONS
+};
+
+/* Indexes of denied_by_action, which are session/session_report.h:denial_kind, and of
+ * closed_by_reason. */
+#define DENIED_ACTIONS    5
+#define CLOSE_REASONS_MAX 32
+
 /* What a worker counts; stats_take adds up those of all workers. */
 struct counters {
+#define COUNTER_SET(member, size)            _Atomic uint64_t member[size];
 #define COUNTER(member, topic, status, text) _Atomic uint64_t member;
 #include "worker/figures.def"
 };
@@ -41,6 +56,11 @@ static inline void count_by(_Atomic uint64_t *counter, uint64_t n)
 static inline void count(_Atomic uint64_t *counter)
 {
 	count_by(counter, 1);
+}
+
+static inline void count_drop(struct counters *counters, enum drop_reason why)
+{
+	count(&counters->dropped_by_reason[why]);
 }
 
 static inline void uncount(_Atomic uint64_t *counter, uint64_t n)

@@ -303,7 +303,7 @@ static void full_queue_drops_the_newest(struct world *w)
 	client_join(sub, &kept);
 	require_exactly(sub, "pub", "x", 1, 10);
 	for (unsigned i = 0; i < w->workers; i++)
-		dropped += atomic_load(&w->server->workers[i]->counters.messages_dropped);
+		dropped += count_dropped(w->server->workers[i]);
 	assert_int_equal(dropped, 20);
 	publish_numbered(pub, "x", 1, 11);
 	world_run(w);

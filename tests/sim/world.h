@@ -8,6 +8,7 @@
 #include "support/memory_stream.h"
 #include "support/store_memory.h"
 #include "worker/shared.h"
+#include "worker/worker.h"
 
 struct client;
 struct wire;
@@ -112,5 +113,15 @@ void world_restart(struct world *w);
 /* A connection that arrives at a random worker. */
 struct wire *world_connect(struct world *w, const char *name, const char *certificate_name);
 struct memory_peer *wire_peer(const struct wire *wire);
+
+/* Messages that a worker dropped, for whatever reason. */
+static inline uint64_t count_dropped(const struct worker *w)
+{
+	uint64_t dropped = 0;
+
+	for (size_t i = 0; i < DROP_REASONS; i++)
+		dropped += atomic_load(&w->counters.dropped_by_reason[i]);
+	return dropped;
+}
 
 #endif
