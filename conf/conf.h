@@ -165,6 +165,7 @@ struct conf_websocket {
 struct conf_metrics {
 	char *path;
 	char *token_file;
+	struct conf_peers allow_from;
 };
 
 struct conf_health {

@@ -100,14 +100,16 @@ static void check_metrics(const struct https_check *c)
 	const struct conf_listener *l = c->listener;
 	const struct yaml_node *place = place_of(c, "metrics", NULL);
 
-	if ((l->serve & CONF_SERVICE_METRICS) == 0 || l->metrics.token_file != NULL)
+	if ((l->serve & CONF_SERVICE_METRICS) == 0 || l->metrics.token_file != NULL ||
+	    l->metrics.allow_from.count > 0)
 		return;
 	if (l->tls.client_certificates != CLIENT_CERTIFICATES_NONE &&
 	    l->authentication.certificate_user != CERTIFICATE_USER_NONE)
 		return;
 	errors_add(c->errors, c->name, place->line, place->column,
-	           "nobody could read the metrics: add metrics: {token_file: FILE}, or let client "
-	           "certificates name users (client_certificates and certificate_user)");
+	           "nobody could read the metrics: add metrics: {token_file: FILE} or metrics: "
+	           "{allow_from: [ADDRESS]}, or let client certificates name users "
+	           "(client_certificates and certificate_user)");
 }
 
 static bool has_path(const struct conf_strings *paths, const char *path)

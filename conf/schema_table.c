@@ -312,8 +312,11 @@ static const struct schema_key metrics_keys[] = {
      .item_wrong = conf_path_wrong, .help = "Where metrics are served."},
     {"token_file", SCHEMA_PATH, 0, AT(struct conf_metrics, token_file),
      .help =
-         "A file with a token in one line. Who sends it as a bearer token can read the metrics. "
-         "It must not be readable by others."},
+         "A file with a token in one line, of 16 characters or more ('openssl rand -hex 24' makes "
+         "one). Who sends it as a bearer token can read the metrics. It must not be readable by "
+         "others. A changed file is noticed as certificates are."},
+    {"allow_from", SCHEMA_NETWORKS, 0, AT(struct conf_metrics, allow_from), .min = 1, .max = 256,
+     .help = "The addresses that read the metrics without a token. Without it there are none."},
 };
 static const struct schema_section metrics_section = {
     "metrics",

@@ -115,6 +115,28 @@ static int put_figures(void)
 	return 0;
 }
 
+static const struct {
+	const char *name, *labels, *text;
+} metrics[] = {
+#define METRIC_COUNTER(name, member, text)           {name, "", text},
+#define METRIC_GAUGE(name, member, text)             {name, "", text},
+#define METRIC_SET(name, label, names, member, text) {name, label, text},
+#define METRIC_HISTOGRAM(name, function, text)       {name, "le", text},
+#define METRIC(type, name, labels, function, text)   {name, labels, text},
+#include "admin/metrics.def"
+};
+
+static int put_metrics(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(metrics); i++) {
+		printf(".It Ic %s", metrics[i].name);
+		if (metrics[i].labels[0] != '\0')
+			printf(" Ns { Ns Ar %s Ns }", metrics[i].labels);
+		printf("\n%s\n", metrics[i].text);
+	}
+	return 0;
+}
+
 enum command_option {
 #define OPTION(id, ...) OPTION_##id,
 #include "admin/commands.def"
@@ -197,6 +219,7 @@ static const struct {
 } fills[] = {{"options", put_options},
              {"events", put_events},
              {"figures", put_figures},
+             {"metrics", put_metrics},
              {"commands", put_commands},
              {"workload", put_workload}};
 

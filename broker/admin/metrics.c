@@ -138,7 +138,7 @@ static uint64_t sum_of_loops(const struct shared *shared, size_t offset)
 		if (loop != NULL)
 			sum += atomic_load_explicit(
 			    (const _Atomic uint64_t *)(const void *)((const char *)loop_tls_counts(
-			                                                 loop) +
+									 loop) +
 			                                             offset),
 			    memory_order_relaxed);
 	}
@@ -151,20 +151,18 @@ static void put_handshakes(struct metrics_text *t, const struct source *s)
 
 	for (size_t v = 0; v < 2; v++)
 		for (size_t r = 0; r < 2; r++)
-			metrics_text_number(t,
-			                    sum_of_loops(s->shared, offsetof(struct tls_counts,
-			                                                     done[v][r])),
-			                    "version", versions[v], "resumed", resumed[r], NULL);
+			metrics_text_number(
+			    t, sum_of_loops(s->shared, offsetof(struct tls_counts, done[v][r])),
+			    "version", versions[v], "resumed", resumed[r], NULL);
 }
 
 static void put_handshake_failures(struct metrics_text *t, const struct source *s)
 {
-	static const char *const causes[TLS_REFUSALS] = {
-	    [TLS_REFUSAL_PLAINTEXT] = "plaintext",
-	    [TLS_REFUSAL_GONE] = "client_gone",
-	    [TLS_REFUSAL_ALERT] = "client_refused",
-	    [TLS_REFUSAL_BROKER] = "broker_refused",
-	    [TLS_REFUSAL_EXCESS] = "excess"};
+	static const char *const causes[TLS_REFUSALS] = {[TLS_REFUSAL_PLAINTEXT] = "plaintext",
+	                                                 [TLS_REFUSAL_GONE] = "client_gone",
+	                                                 [TLS_REFUSAL_ALERT] = "client_refused",
+	                                                 [TLS_REFUSAL_BROKER] = "broker_refused",
+	                                                 [TLS_REFUSAL_EXCESS] = "excess"};
 
 	for (size_t i = 0; i < TLS_REFUSALS; i++)
 		metrics_text_number(
@@ -288,9 +286,8 @@ static void put_store_bytes(struct metrics_text *t, const struct source *s)
 
 static void put_password_queue(struct metrics_text *t, const struct source *s)
 {
-	uint64_t waiting = s->shared->authenticator == NULL
-	                       ? 0
-	                       : authenticator_waiting(s->shared->authenticator);
+	uint64_t waiting =
+	    s->shared->authenticator == NULL ? 0 : authenticator_waiting(s->shared->authenticator);
 
 	metrics_text_number(t, waiting, NULL);
 }

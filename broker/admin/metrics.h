@@ -1,6 +1,6 @@
 /* The broker's metrics, for Prometheus and what reads its formats: the rows of admin/metrics.def,
- * of the same figures as $SYS.  Nothing is done for each client, and no lock is taken that a publish
- * takes.  Thread: any. */
+ * of the same figures as $SYS.  Nothing is done for each client, and no lock is taken that a
+ * publish takes.  Thread: any. */
 #ifndef ADMIN_METRICS_H
 #define ADMIN_METRICS_H
 

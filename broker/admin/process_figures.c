@@ -20,7 +20,8 @@ static uint64_t statm(unsigned place)
 
 	if (f == NULL)
 		return 0;
-	if (fscanf(f, "%llu %llu", &pages[0], &pages[1]) != 2) /* NOLINT(cert-err34-c): the kernel */
+	if (fscanf(f, "%llu %llu", &pages[0], &pages[1]) !=
+	    2) /* NOLINT(cert-err34-c): the kernel */
 		pages[0] = pages[1] = 0;
 	(void)fclose(f);
 	return pages[place] * (uint64_t)sysconf(_SC_PAGESIZE);

@@ -100,6 +100,7 @@ static struct conn *begin_conn(struct worker *w, struct stream *stream, uint64_t
 	c->opening->place.accepted_ms = accepted_ms;
 	half_open_places_enter(w, &c->opening->place, stream, half_open_places_stage(stream));
 	DL_APPEND(w->clients->conns, c);
+	c->since_ms = accepted_ms;
 	c->opening->deadline_ms = accepted_ms + l->limits.connect_timeout_ms;
 	timer_arm(&w->executor.timers, &c->timer, c->opening->deadline_ms);
 	if (trace_is_on())

@@ -139,7 +139,7 @@ static void end_handler(struct http_conn *c)
 
 		keyed_counter_give(&w->shared->user_connections, c->x.identity->key);
 		atomic_fetch_sub(&w->shared->connections, 1);
-		atomic_fetch_sub(&w->shared->listener_connections[listener], 1);
+		atomic_fetch_sub(&w->shared->listeners[listener].clients, 1);
 	}
 	c->user_counted = false;
 	identity_unref(&c->x.identity);

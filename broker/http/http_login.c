@@ -208,13 +208,13 @@ static const char *take_place(struct http_conn *c)
 	REQUIRE(!c->user_counted && c->x.identity != NULL);
 	if (atomic_load(&shared->connections) >= w->snapshot->conf->limits.connections ||
 	    (l->own_connections &&
-	     atomic_load(&shared->listener_connections[index]) >= l->limits.connections))
+	     atomic_load(&shared->listeners[index].clients) >= l->limits.connections))
 		return "limits.connections is reached";
 	if (!keyed_counter_take(&shared->user_connections, c->x.identity->key,
 	                        max == 0 ? UINT32_MAX - 1 : max))
 		return "limits.connections_per_user is reached";
 	atomic_fetch_add(&shared->connections, 1);
-	atomic_fetch_add(&shared->listener_connections[index], 1);
+	atomic_fetch_add(&shared->listeners[index].clients, 1);
 	c->user_counted = true;
 	half_open_places_leave(w, &c->place);
 	return NULL;

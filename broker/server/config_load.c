@@ -11,6 +11,7 @@
 #include "base/trust_writers.h"
 #include "conf/conf_load.h"
 #include "server/config_check.h"
+#include "server/metrics_tokens.h"
 
 /* --- files --- */
 
@@ -114,6 +115,7 @@ struct config_snapshot *config_load(const char *conf_path, struct tls_tickets *t
 	p->identities = identity_source_load(p->conf, errors);
 	p->acl = load_acl(p->conf, errors);
 	p->tls = load_tls(p->conf, tickets, errors);
+	p->metrics_tokens = metrics_tokens_load(p->conf, errors);
 	config_check(p, before, errors);
 	if (errors->error_count == 0) {
 		decide_shares(p);
@@ -170,6 +172,7 @@ struct config_snapshot *config_load_renew(struct config_snapshot *now,
 	p->base = config_snapshot_ref(now->base != NULL ? now->base : now);
 	p->conf = now->conf;
 	p->acl = now->acl;
+	p->metrics_tokens = now->metrics_tokens;
 	p->identities = identities != NULL ? identities : identity_source_ref(now->identities);
 	p->slots = xcalloc(LISTENER_IDS_MAX, sizeof(*p->slots));
 	memcpy(p->slots, now->slots, LISTENER_IDS_MAX * sizeof(*p->slots));

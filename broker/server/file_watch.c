@@ -96,8 +96,10 @@ void file_watch_take(struct file_watch *w, const struct config_snapshot *p)
 	*w = (struct file_watch){0};
 	add(w, &before, identity_source_path(p->identities));
 	add(w, &before, p->conf->acl_file);
-	for (size_t i = 0; i < p->conf->listener_count; i++)
+	for (size_t i = 0; i < p->conf->listener_count; i++) {
 		add_tls(w, &before, &p->conf->listeners[i].tls);
+		add(w, &before, p->conf->listeners[i].metrics.token_file);
+	}
 	w->seen = xrealloc_array(NULL, w->count, sizeof(*w->seen));
 	if (w->count > 0)
 		memcpy(w->seen, w->loaded, w->count * sizeof(*w->seen));

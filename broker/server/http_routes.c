@@ -1,6 +1,7 @@
 /* One row for each service; WebSocket is not one of them (http/websocket_upgrade.h). */
 #include "server/http_routes.h"
 
+#include "admin/metrics_route.h"
 #include "base/array.h"
 #include "http/health.h"
 #include "script/script_events.h"
@@ -12,5 +13,6 @@ const struct http_route *const http_routes[] = {
     &script_publish_route,
     &script_retained_route,
     &script_events_route,
+    &metrics_route,
 };
 const size_t http_route_count = ARRAY_LEN(http_routes);

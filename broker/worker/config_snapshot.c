@@ -47,6 +47,7 @@ void config_snapshot_unref(struct config_snapshot **ref)
 	identity_source_unref(&p->identities);
 	user_ids_unref(&p->user_ids);
 	if (p->base == NULL) {
+		free(p->metrics_tokens);
 		acl_free(p->acl);
 		conf_free(p->conf);
 	}

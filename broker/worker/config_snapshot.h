@@ -10,6 +10,12 @@
 #include "net/tls_context.h"
 #include "worker/user_ids.h"
 
+/* Of a secret that programs send: its SHA-256. */
+struct config_token {
+	bool is_set;
+	uint8_t digest[32];
+};
+
 struct config_snapshot {
 	_Atomic uint32_t refs;
 	uint64_t generation; /* from 1, one more with each that was taken */
@@ -20,6 +26,8 @@ struct config_snapshot {
 	struct user_ids *user_ids;
 	struct acl *acl;
 	struct tls_context **tls; /* one per listener; NULL for a Unix socket */
+	/* One per listener; NULL: there are none. Of `base`, where there is one. */
+	struct config_token *metrics_tokens;
 	/* Where conf and acl come from when only users or TLS contexts were renewed: it owns them.
 	 * NULL: they are its own. */
 	struct config_snapshot *base;

@@ -14,12 +14,7 @@
 struct worker;
 
 /* Of one listener. */
-enum listener_tls {
-	LISTENER_TLS_NONE,
-	LISTENER_TLS_1_2,
-	LISTENER_TLS_1_3,
-	LISTENER_TLS_COUNT
-};
+enum listener_tls { LISTENER_TLS_NONE, LISTENER_TLS_1_2, LISTENER_TLS_1_3, LISTENER_TLS_COUNT };
 struct listener_counts {
 	_Atomic uint64_t clients; /* connected now */
 	_Atomic uint64_t clients_by_tls[LISTENER_TLS_COUNT];
@@ -44,7 +39,7 @@ struct shared {
 	_Atomic uint64_t connections;
 	_Atomic uint64_t connections_most; /* that there ever were at one time */
 	_Atomic uint64_t unauthenticated;
-	struct listener_counts *listeners;        /* by slot */
+	struct listener_counts *listeners; /* by slot */
 	struct reload_counts reloads;
 	struct keyed_counter user_sessions;       /* kept ones, by user key */
 	struct keyed_counter user_connections;    /* accepted ones, by user key */

@@ -194,8 +194,9 @@ static const struct {
      "f:1:30: error: serve is for listeners with protocol: https only: add that, or remove it\n"
      "f:1:47: error: hsts is for listeners with protocol: https only: add that, or remove it\n"},
     {"metrics that nobody can read", HTTPS(", serve: metrics") "tls: {" CERTS "}\n",
-     "f:1:13: error: nobody could read the metrics: add metrics: {token_file: FILE}, or let client "
-     "certificates name users (client_certificates and certificate_user)\n"},
+     "f:1:13: error: nobody could read the metrics: add metrics: {token_file: FILE} or "
+     "metrics: {allow_from: [ADDRESS]}, or let client certificates name users (client_certificates "
+     "and certificate_user)\n"},
     {"two services on one path",
      HTTPS(", serve: [websocket, health], health: {path: /mqtt}") "tls: {" CERTS "}\n",
      "f:1:93: error: two services have the path /mqtt: give each a path of its own\n"},

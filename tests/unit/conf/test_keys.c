@@ -91,6 +91,8 @@ static const struct row rows[] = {
     {"metrics", "path", "m", NULL},
     {"metrics", "token_file", "/t", "\"/t\""},
     {"metrics", "token_file", "''", NULL},
+    {"metrics", "allow_from", "10.0.0.0/8", "[\"10.0.0.0/8\"]"},
+    {"metrics", "allow_from", "10.0.0.0/33", NULL},
     {"health", "path", "/up", "\"/up\""},
     {"health", "path", "up", NULL},
     {"publish", "path", "/pub", "\"/pub\""},
