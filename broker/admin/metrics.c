@@ -2,7 +2,6 @@
  */
 #include "admin/metrics.h"
 
-#include <ctype.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -17,13 +16,13 @@
 #include "proto/frame.h"
 #include "worker/shared.h"
 
-struct source {
+struct metrics_source {
 	struct shared *shared;
 	const struct config_snapshot *snapshot;
 	struct stats stats;
 };
 
-typedef void put_fn(struct metrics_text *t, const struct source *s);
+typedef void put_fn(struct metrics_text *t, const struct metrics_source *s);
 
 /* ---- the values of labels ---- */
 
@@ -59,8 +58,11 @@ static void put_set(struct metrics_text *t, const char *label, const char *const
 
 		if (names[i] == NULL)
 			continue;
-		for (; names[i][len] != '\0' && len + 1 < sizeof(name); len++)
-			name[len] = (char)tolower((unsigned char)names[i][len]);
+		for (; names[i][len] != '\0' && len + 1 < sizeof(name); len++) {
+			char c = names[i][len];
+
+			name[len] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+		}
 		name[len] = '\0';
 		metrics_text_number(t, values[i], label, name, NULL);
 	}
@@ -68,7 +70,7 @@ static void put_set(struct metrics_text *t, const char *label, const char *const
 
 /* ---- clients ---- */
 
-static void put_build(struct metrics_text *t, const struct source *s)
+static void put_build(struct metrics_text *t, const struct metrics_source *s)
 {
 	(void)s;
 	metrics_text_number(t, 1, "version", VAKT_VERSION, "openssl", crypto_library_version(),
@@ -78,7 +80,7 @@ static void put_build(struct metrics_text *t, const struct source *s)
 typedef void listener_fn(struct metrics_text *t, const struct conf_listener *l,
                          const struct listener_counts *c);
 
-static void each_listener(struct metrics_text *t, const struct source *s, listener_fn *put)
+static void each_listener(struct metrics_text *t, const struct metrics_source *s, listener_fn *put)
 {
 	for (unsigned slot = 0; slot < s->snapshot->slot_count; slot++) {
 		const struct conf_listener *l = config_snapshot_listener(s->snapshot, slot);
@@ -99,7 +101,7 @@ static void put_clients_of(struct metrics_text *t, const struct conf_listener *l
 			                    l->bind, "tls", versions[i], NULL);
 }
 
-static void put_clients(struct metrics_text *t, const struct source *s)
+static void put_clients(struct metrics_text *t, const struct metrics_source *s)
 {
 	each_listener(t, s, put_clients_of);
 }
@@ -113,12 +115,12 @@ static void put_connects_of(struct metrics_text *t, const struct conf_listener *
 	                    NULL);
 }
 
-static void put_connects(struct metrics_text *t, const struct source *s)
+static void put_connects(struct metrics_text *t, const struct metrics_source *s)
 {
 	each_listener(t, s, put_connects_of);
 }
 
-static void put_connect_seconds(struct metrics_text *t, const struct source *s)
+static void put_connect_seconds(struct metrics_text *t, const struct metrics_source *s)
 {
 	const uint64_t *cells = s->stats.connect_ms;
 
@@ -145,7 +147,7 @@ static uint64_t sum_of_loops(const struct shared *shared, size_t offset)
 	return sum;
 }
 
-static void put_handshakes(struct metrics_text *t, const struct source *s)
+static void put_handshakes(struct metrics_text *t, const struct metrics_source *s)
 {
 	static const char *const versions[2] = {"1.2", "1.3"}, *const resumed[2] = {"no", "yes"};
 
@@ -156,7 +158,7 @@ static void put_handshakes(struct metrics_text *t, const struct source *s)
 			    "version", versions[v], "resumed", resumed[r], NULL);
 }
 
-static void put_handshake_failures(struct metrics_text *t, const struct source *s)
+static void put_handshake_failures(struct metrics_text *t, const struct metrics_source *s)
 {
 	static const char *const causes[TLS_REFUSALS] = {[TLS_REFUSAL_PLAINTEXT] = "plaintext",
 	                                                 [TLS_REFUSAL_GONE] = "client_gone",
@@ -185,7 +187,7 @@ static void put_expiry(void *arg, enum tls_context_expiry kind, const char *path
 		                    NULL);
 }
 
-static void put_expiries(struct metrics_text *t, const struct source *s,
+static void put_expiries(struct metrics_text *t, const struct metrics_source *s,
                          enum tls_context_expiry kind)
 {
 	const struct conf *conf = s->snapshot->conf;
@@ -198,12 +200,12 @@ static void put_expiries(struct metrics_text *t, const struct source *s,
 	}
 }
 
-static void put_certificates(struct metrics_text *t, const struct source *s)
+static void put_certificates(struct metrics_text *t, const struct metrics_source *s)
 {
 	put_expiries(t, s, TLS_CONTEXT_CERTIFICATE);
 }
 
-static void put_revocation_lists(struct metrics_text *t, const struct source *s)
+static void put_revocation_lists(struct metrics_text *t, const struct metrics_source *s)
 {
 	put_expiries(t, s, TLS_CONTEXT_CLIENT_CRL);
 }
@@ -211,7 +213,7 @@ static void put_revocation_lists(struct metrics_text *t, const struct source *s)
 /* ---- messages, sessions ---- */
 
 /* Those that did not wait are in no cell: they left in the turn in which they came. */
-static void put_publish_ack_seconds(struct metrics_text *t, const struct source *s)
+static void put_publish_ack_seconds(struct metrics_text *t, const struct metrics_source *s)
 {
 	uint64_t cells[LATENCY_CELLS], waited = 0;
 	uint64_t all = s->stats.sent_by_type[PACKET_PUBACK] + s->stats.sent_by_type[PACKET_PUBREC];
@@ -224,7 +226,7 @@ static void put_publish_ack_seconds(struct metrics_text *t, const struct source 
 	metrics_text_histogram(t, cells, cells[LATENCY_SUM], 0.001);
 }
 
-static void put_sessions(struct metrics_text *t, const struct source *s)
+static void put_sessions(struct metrics_text *t, const struct metrics_source *s)
 {
 	uint64_t connected = s->stats.sessions - s->stats.clients_disconnected;
 
@@ -233,33 +235,33 @@ static void put_sessions(struct metrics_text *t, const struct source *s)
 	metrics_text_number(t, s->stats.set_aside_sessions, "state", "set_aside", NULL);
 }
 
-static void put_subscriptions(struct metrics_text *t, const struct source *s)
+static void put_subscriptions(struct metrics_text *t, const struct metrics_source *s)
 {
 	metrics_text_number(t, s->stats.subscriptions - s->stats.shared_subscriptions, "kind",
 	                    "plain", NULL);
 	metrics_text_number(t, s->stats.shared_subscriptions, "kind", "shared", NULL);
 }
 
-static void put_queue_bytes(struct metrics_text *t, const struct source *s)
+static void put_queue_bytes(struct metrics_text *t, const struct metrics_source *s)
 {
 	metrics_text_number(t, s->stats.queued_memory_bytes, "where", "memory", NULL);
 	metrics_text_number(t, s->stats.queued_disk_bytes, "where", "disk", NULL);
 }
 
-static void put_memory(struct metrics_text *t, const struct source *s)
+static void put_memory(struct metrics_text *t, const struct metrics_source *s)
 {
 	metrics_text_number(t, s->stats.memory_bytes, "what", "clients", NULL);
 	metrics_text_number(t, s->stats.memory - s->stats.memory_bytes, "what", "retained", NULL);
 }
 
-static void put_memory_limit(struct metrics_text *t, const struct source *s)
+static void put_memory_limit(struct metrics_text *t, const struct metrics_source *s)
 {
 	metrics_text_number(t, s->snapshot->conf->shared.memory_bytes, NULL);
 }
 
 /* ---- store ---- */
 
-static void put_store_state(struct metrics_text *t, const struct source *s)
+static void put_store_state(struct metrics_text *t, const struct metrics_source *s)
 {
 	static const char *const states[] = {"off", "ok", "full", "failed"};
 	const char *now = stats_store_state(s->shared, &s->stats);
@@ -268,14 +270,14 @@ static void put_store_state(struct metrics_text *t, const struct source *s)
 		metrics_text_number(t, strcmp(states[i], now) == 0, "state", states[i], NULL);
 }
 
-static void put_commit_seconds(struct metrics_text *t, const struct source *s)
+static void put_commit_seconds(struct metrics_text *t, const struct metrics_source *s)
 {
 	const struct journal_health *h = &s->stats.store;
 
 	metrics_text_histogram(t, h->commit_cells, h->commit_us_sum / 100, 0.0001);
 }
 
-static void put_store_bytes(struct metrics_text *t, const struct source *s)
+static void put_store_bytes(struct metrics_text *t, const struct metrics_source *s)
 {
 	metrics_text_number(t, s->stats.store.used_bytes, "what", "used", NULL);
 	metrics_text_number(t, s->stats.store.map_bytes, "what", "map", NULL);
@@ -284,7 +286,7 @@ static void put_store_bytes(struct metrics_text *t, const struct source *s)
 
 /* ---- the broker ---- */
 
-static void put_password_queue(struct metrics_text *t, const struct source *s)
+static void put_password_queue(struct metrics_text *t, const struct metrics_source *s)
 {
 	uint64_t waiting =
 	    s->shared->authenticator == NULL ? 0 : authenticator_waiting(s->shared->authenticator);
@@ -292,12 +294,12 @@ static void put_password_queue(struct metrics_text *t, const struct source *s)
 	metrics_text_number(t, waiting, NULL);
 }
 
-static void put_generation(struct metrics_text *t, const struct source *s)
+static void put_generation(struct metrics_text *t, const struct metrics_source *s)
 {
 	metrics_text_number(t, s->snapshot->generation, NULL);
 }
 
-static void put_reloads(struct metrics_text *t, const struct source *s)
+static void put_reloads(struct metrics_text *t, const struct metrics_source *s)
 {
 	const struct reload_counts *r = &s->shared->reloads;
 
@@ -306,52 +308,52 @@ static void put_reloads(struct metrics_text *t, const struct source *s)
 	metrics_text_number(t, atomic_load(&r->failed), "result", "failed", NULL);
 }
 
-static void put_last_reload(struct metrics_text *t, const struct source *s)
+static void put_last_reload(struct metrics_text *t, const struct metrics_source *s)
 {
 	metrics_text_number(t, atomic_load(&s->shared->reloads.last_failed) == 0, NULL);
 }
 
-static void put_last_reload_time(struct metrics_text *t, const struct source *s)
+static void put_last_reload_time(struct metrics_text *t, const struct metrics_source *s)
 {
 	metrics_text_number(t, atomic_load(&s->shared->reloads.last_ms) / 1000, NULL);
 }
 
-static void put_workers(struct metrics_text *t, const struct source *s)
+static void put_workers(struct metrics_text *t, const struct metrics_source *s)
 {
 	metrics_text_number(t, s->shared->worker_count, NULL);
 }
 
-static void put_cpu(struct metrics_text *t, const struct source *s)
+static void put_cpu(struct metrics_text *t, const struct metrics_source *s)
 {
 	(void)s;
 	metrics_text_seconds(t, process_figures_cpu_s(), NULL);
 }
 
-static void put_resident(struct metrics_text *t, const struct source *s)
+static void put_resident(struct metrics_text *t, const struct metrics_source *s)
 {
 	(void)s;
 	metrics_text_number(t, process_figures_resident(), NULL);
 }
 
-static void put_virtual(struct metrics_text *t, const struct source *s)
+static void put_virtual(struct metrics_text *t, const struct metrics_source *s)
 {
 	(void)s;
 	metrics_text_number(t, process_figures_virtual(), NULL);
 }
 
-static void put_start_time(struct metrics_text *t, const struct source *s)
+static void put_start_time(struct metrics_text *t, const struct metrics_source *s)
 {
 	(void)s;
 	metrics_text_seconds(t, process_figures_start_s(), NULL);
 }
 
-static void put_descriptors(struct metrics_text *t, const struct source *s)
+static void put_descriptors(struct metrics_text *t, const struct metrics_source *s)
 {
 	(void)s;
 	metrics_text_number(t, process_figures_descriptors(), NULL);
 }
 
-static void put_descriptor_limit(struct metrics_text *t, const struct source *s)
+static void put_descriptor_limit(struct metrics_text *t, const struct metrics_source *s)
 {
 	(void)s;
 	metrics_text_number(t, process_figures_descriptor_limit(), NULL);
@@ -365,7 +367,7 @@ enum row_kind {
 	ROW_FUNCTION,
 };
 
-static const struct row {
+static const struct metric_row {
 	const char *name, *help;
 	enum metric_type type;
 	enum row_kind kind;
@@ -414,7 +416,8 @@ static const struct row {
     /* NOLINTEND(bugprone-macro-parentheses) */
 };
 
-static void put_row(struct metrics_text *t, const struct row *row, const struct source *s)
+static void put_row(struct metrics_text *t, const struct metric_row *row,
+                    const struct metrics_source *s)
 {
 	const void *at = (const char *)&s->stats + row->offset;
 
@@ -435,7 +438,7 @@ static void put_row(struct metrics_text *t, const struct row *row, const struct 
 void metrics_write(struct shared *shared, const struct config_snapshot *snapshot,
                    bool is_open_metrics, struct buf *out)
 {
-	struct source source = {.shared = shared, .snapshot = snapshot};
+	struct metrics_source source = {.shared = shared, .snapshot = snapshot};
 	struct metrics_text t = {.out = out, .is_open_metrics = is_open_metrics};
 
 	stats_take(shared, &source.stats);

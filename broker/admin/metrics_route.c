@@ -24,7 +24,7 @@ static bool wants_open_metrics(const struct http_request *r)
 	return accept != NULL && contains(accept->value, SLICE("application/openmetrics-text"));
 }
 
-static void answer(struct http_exchange *x)
+static void answer_metrics(struct http_exchange *x)
 {
 	bool open = wants_open_metrics(&x->request);
 	struct buf body = {0};
@@ -95,7 +95,7 @@ static void on_login(struct http_exchange *x)
 {
 	/* mutant: metrics_need_a_rule */
 	if (may_read_figures(x))
-		answer(x);
+		answer_metrics(x);
 	else
 		refuse(x, 403, "the rules do not let this user read $SYS/#");
 }
@@ -112,9 +112,9 @@ static void handle(struct http_exchange *x)
 	else if (sent.len > 0 && !is_token(x, sent))
 		refuse(x, 401, "the token is not that of metrics.token_file");
 	else if (sent.len > 0)
-		answer(x);
+		answer_metrics(x);
 	else if (peer_address_is_among(stream_peer(x->stream), &l->metrics.allow_from))
-		answer(x);
+		answer_metrics(x);
 	else if (stream_has_certificate(x->stream) &&
 	         l->authentication.certificate_user != CERTIFICATE_USER_NONE)
 		http_login_start(x, on_login);

@@ -57,7 +57,7 @@ void connection_limits_give_user(struct conn *c)
 	c->user_counted = false;
 }
 
-struct listener_counts *connection_limits_listener(const struct conn *c)
+static struct listener_counts *listener_of(const struct conn *c)
 {
 	return &c->link.worker->shared->listeners[stream_listener(c->link.stream)];
 }
@@ -66,14 +66,14 @@ static enum listener_tls tls_of(const struct conn *c)
 {
 	const char *version = stream_tls_version(c->link.stream);
 
-	if (strcmp(version, "TLSv1.3") == 0)
-		return LISTENER_TLS_1_3;
-	return strcmp(version, "TLSv1.2") == 0 ? LISTENER_TLS_1_2 : LISTENER_TLS_NONE;
+	if (version[0] != 'T') /* "none" */
+		return LISTENER_TLS_NONE;
+	return strcmp(version, "TLSv1.3") == 0 ? LISTENER_TLS_1_3 : LISTENER_TLS_1_2;
 }
 
 void connection_limits_begin_client(struct conn *c)
 {
-	struct listener_counts *l = connection_limits_listener(c);
+	struct listener_counts *l = listener_of(c);
 
 	REQUIRE_OWNER(&c->link);
 	atomic_fetch_add(&l->clients, 1);
@@ -83,7 +83,7 @@ void connection_limits_begin_client(struct conn *c)
 
 void connection_limits_end_client(struct conn *c)
 {
-	struct listener_counts *l = connection_limits_listener(c);
+	struct listener_counts *l = listener_of(c);
 
 	REQUIRE_OWNER(&c->link);
 	atomic_fetch_sub(&l->clients, 1);

@@ -16,8 +16,6 @@ void connection_limits_give_address(struct worker *w, const struct stream *strea
 bool connection_limits_take_user(struct conn *c, const struct session *s);
 void connection_limits_give_user(struct conn *c);
 
-/* What its listener counts. */
-struct listener_counts *connection_limits_listener(const struct conn *c);
 /* It becomes a client of its listener, by version of TLS, or is one no more. */
 void connection_limits_begin_client(struct conn *c);
 void connection_limits_end_client(struct conn *c);

@@ -101,7 +101,7 @@ static bool receive_permitted(struct session *s, const struct delivery_context *
 	return verdict.allowed;
 }
 
-#define TOO_LARGE "larger than the client's Maximum Packet Size"
+static const char too_large[] = "larger than the client's Maximum Packet Size";
 
 /* It is not sent, or not again. A client that may have it remembers the identifier of QoS 2 until
  * PUBREL, and would take the next message with that one for this: so it gets PUBREL, unasked. D2 */
@@ -130,7 +130,7 @@ static void write_sent(struct session *s, struct inflight *o)
 
 	publish_encode_fill(s, o->msg, &d, o->qos, &p);
 	if (!publish_encode_fits(s, &p)) /* [MQTT5-3.1.2-25] */
-		session_report_drop(s, DROP_TOO_LARGE, TOO_LARGE);
+		session_report_drop(s, DROP_TOO_LARGE, too_large);
 	if (expired)
 		session_report_expired_message(s, o->msg);
 	if (expired || !publish_encode_fits(s, &p) ||
@@ -183,7 +183,7 @@ static void send_new(struct session *s, const struct delivery_context *ctx, stru
 
 	publish_encode_fill(s, o->msg, &d, o->qos, &p);
 	if (!publish_encode_fits(s, &p)) { /* [MQTT5-3.1.2-25] */
-		session_report_drop(s, DROP_TOO_LARGE, TOO_LARGE);
+		session_report_drop(s, DROP_TOO_LARGE, too_large);
 		record_queue_done(s->worker, s->id, o->position);
 		inflight_free(o);
 		return;
@@ -297,7 +297,6 @@ bool session_deliver(struct session *s, const struct delivery_context *ctx,
 {
 	struct msg *msg = ctx->msg;
 	uint8_t qos = msg->qos < d->qos ? msg->qos : d->qos; /* [MQTT5-3.8.4-8] */
-	enum drop_reason why = DROP_NOT_READING;
 	struct publish_out p;
 	const char *full;
 
@@ -329,14 +328,12 @@ bool session_deliver(struct session *s, const struct delivery_context *ctx,
 		if (publish_encode_fits(s, &p))
 			publish_encode_write(s, ctx, &p);
 		else
-			full = TOO_LARGE;
-		if (full != NULL)
-			why = DROP_TOO_LARGE;
+			full = too_large;
 	}
 	if (full != NULL) {
 		if (trace_is_on())
 			trace_delivery(s, msg, full);
-		session_report_drop(s, why, full);
+		session_report_drop(s, full == too_large ? DROP_TOO_LARGE : DROP_NOT_READING, full);
 	}
 	return true;
 }
