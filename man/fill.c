@@ -216,12 +216,8 @@ static int put_workload(void)
 static const struct {
 	const char *name;
 	int (*put)(void);
-} fills[] = {{"options", put_options},
-             {"events", put_events},
-             {"figures", put_figures},
-             {"metrics", put_metrics},
-             {"commands", put_commands},
-             {"workload", put_workload}};
+} fills[] = {{"options", put_options}, {"events", put_events},     {"figures", put_figures},
+             {"metrics", put_metrics}, {"commands", put_commands}, {"workload", put_workload}};
 
 static int put_line(char *line)
 {

@@ -75,7 +75,7 @@ struct conn {
 	struct identity *identity;        /* until the session has it */
 	struct rate_limiter rate_limiter; /* of its PUBLISH packets */
 	uint64_t arrival;                 /* order of CONNECTs at this worker */
-	uint64_t since_ms; /* when the listener, then when its CONNECT was accepted */
+	uint64_t since_ms;            /* when the listener, then when its CONNECT was accepted */
 	uint64_t packet_ms;           /* since when the packet at the head of `in` is under way */
 	uint64_t accepted_bytes;      /* stream_accepted, when the timer looked last ... */
 	uint64_t taking_ms;           /* ... and when it had changed */

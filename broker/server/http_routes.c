@@ -9,10 +9,7 @@
 #include "script/script_retained.h"
 
 const struct http_route *const http_routes[] = {
-    &health_route,
-    &script_publish_route,
-    &script_retained_route,
-    &script_events_route,
-    &metrics_route,
+    &health_route,        &script_publish_route, &script_retained_route,
+    &script_events_route, &metrics_route,
 };
 const size_t http_route_count = ARRAY_LEN(http_routes);
