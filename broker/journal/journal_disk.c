@@ -149,6 +149,8 @@ static void writer_free(struct journal *j)
 	free(w->drops);
 	store_close(w->store);
 	condition_fini(&w->wake);
+	histogram_fini(&w->commit_us_all);
+	mutex_fini(&w->health_lock);
 	journal_fini(j);
 	free(w);
 }
@@ -172,6 +174,8 @@ struct journal *journal_disk_new(struct store *store, const struct journal_optio
 
 	journal_init(&w->j, &kind, store_last_time(store));
 	condition_init(&w->wake);
+	histogram_init(&w->commit_us_all, HISTOGRAM_COARSE);
+	mutex_init(&w->health_lock, LOCK_JOURNAL_HEALTH);
 	w->store = store;
 	w->enough = 1;
 	w->interval_ms = options->interval_ms;
