@@ -4,6 +4,7 @@
 #include "acl/acl_check.h"
 #include "admin/metrics.h"
 #include "base/crypto.h"
+#include "base/require.h"
 #include "http/http_exchange.h"
 #include "http/http_login.h"
 #include "worker/shared.h"
@@ -93,6 +94,8 @@ static bool may_read_figures(const struct http_exchange *x)
 
 static void on_login(struct http_exchange *x)
 {
+	REQUIRE_EXECUTOR(&x->worker->executor);
+	REQUIRE(x->identity != NULL);
 	/* mutant: metrics_need_a_rule */
 	if (may_read_figures(x))
 		answer_metrics(x);
@@ -107,6 +110,7 @@ static void handle(struct http_exchange *x)
 	const struct conf_listener *l = http_exchange_listener(x);
 	struct slice sent = http_login_bearer_token(x);
 
+	REQUIRE_EXECUTOR(&x->worker->executor);
 	if (l == NULL)
 		refuse(x, 404, "the listener was removed");
 	else if (sent.len > 0 && !is_token(x, sent))
