@@ -115,9 +115,8 @@ static void handle(struct http_exchange *x)
 		refuse(x, 404, "the listener was removed");
 	else if (sent.len > 0 && !is_token(x, sent))
 		refuse(x, 401, "the token is not that of metrics.token_file");
-	else if (sent.len > 0)
-		answer_metrics(x);
-	else if (peer_address_is_among(stream_peer(x->stream), &l->metrics.allow_from))
+	else if (sent.len > 0 ||
+	         peer_address_is_among(stream_peer(x->stream), &l->metrics.allow_from))
 		answer_metrics(x);
 	else if (stream_has_certificate(x->stream) &&
 	         l->authentication.certificate_user != CERTIFICATE_USER_NONE)

@@ -12,19 +12,28 @@
 
 #include "base/clock.h"
 
+/* What the kernel says there, as text; empty: nothing. */
+static void read_text(const char *path, char *text, size_t size)
+{
+	FILE *f = fopen(path, "re");
+
+	text[0] = '\0';
+	if (f == NULL)
+		return;
+	text[fread(text, 1, size - 1, f)] = '\0';
+	(void)fclose(f);
+}
+
 /* The number at that place of statm, in pages. */
 static uint64_t statm(unsigned place)
 {
-	FILE *f = fopen("/proc/self/statm", "re");
-	unsigned long long pages[2] = {0, 0};
+	char text[256], *at = text;
+	uint64_t pages = 0;
 
-	if (f == NULL)
-		return 0;
-	if (fscanf(f, "%llu %llu", &pages[0], &pages[1]) !=
-	    2) /* NOLINT(cert-err34-c): the kernel */
-		pages[0] = pages[1] = 0;
-	(void)fclose(f);
-	return pages[place] * (uint64_t)sysconf(_SC_PAGESIZE);
+	read_text("/proc/self/statm", text, sizeof(text));
+	for (unsigned i = 0; i <= place; i++)
+		pages = strtoull(at, &at, 10);
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 uint64_t process_figures_virtual(void)
@@ -55,14 +64,10 @@ double process_figures_cpu_s(void)
 
 double process_figures_start_s(void)
 {
-	FILE *f = fopen("/proc/self/stat", "re");
-	char text[1024] = "", *at;
+	char text[1024], *at;
 	double ticks;
 
-	if (f == NULL)
-		return 0;
-	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
-	(void)fclose(f);
+	read_text("/proc/self/stat", text, sizeof(text));
 	at = strrchr(text, ')');
 	for (unsigned word = 2; at != NULL && word < START_WORD; word++)
 		at = strchr(at + 1, ' ');
