@@ -36,8 +36,8 @@ static uint64_t middle_of(const struct histogram *h, size_t bucket)
 
 	if (bucket < steps)
 		return bucket;
-	shift = bucket / steps - 1;
-	return ((steps + bucket % steps) << shift) + (((uint64_t)1 << shift) - 1) / 2;
+	shift = (bucket >> h->precision) - 1;
+	return ((steps + (bucket & (steps - 1))) << shift) + (((uint64_t)1 << shift) - 1) / 2;
 }
 
 void histogram_init(struct histogram *h, enum histogram_precision precision)
