@@ -185,6 +185,7 @@ def test_one_that_goes_gives_up_its_place(new_broker):
             assert line["user"] == "slow" and "without DISCONNECT" in line["cause"]
         with Wire(broker, client_id="next") as client:
             client.settle()
+        broker.wait_log("client-connected", client_id="next")
         assert [line["client_id"] for line in broker.logged("client-connected")] == ["next"]
 
 
