@@ -388,7 +388,7 @@ static const struct schema_key listener_keys[] = {
     {"publish", SCHEMA_MAPPING, KEY_HTTPS, .offset = offsetof(struct conf_listener, publish),
      .section = &publish_section, .help = "Settings of publishing and reading by HTTP."},
     {"hsts", SCHEMA_SECONDS, KEY_HTTPS, AT(struct conf_listener, hsts_s), .min = 0,
-     .max = 2 * 365 * 86400, .default_text = "off", WORDS(hsts_words),
+     .max = UINT64_C(2) * 365 * 86400, .default_text = "off", WORDS(hsts_words),
      .help = "HTTP Strict Transport Security: for how long a browser uses no plain HTTP for this "
              "host name. It applies to all ports of the name, also to other programs there. 0s "
              "makes browsers forget what they were told."},
