@@ -121,7 +121,7 @@ def test_audit_file_that_could_not_be_reopened_for_want_of_descriptors_is_opened
     audit.rename(broker.directory / "audit.log.1")
     resource.prlimit(broker.process.pid, resource.RLIMIT_NOFILE, (1, LIMIT))
     broker.process.signal(signal.SIGUSR1)
-    broker.wait_log("config-error", mark, where="log.audit", error=lambda text: "tried again" in text)
+    broker.wait_log("config-error", mark, where=str(audit), error=lambda text: text.startswith("log.audit: ") and "tried again" in text)
     assert not audit.exists()
     resource.prlimit(broker.process.pid, resource.RLIMIT_NOFILE, (LIMIT, LIMIT))
     wait_for_file(audit)
