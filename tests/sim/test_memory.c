@@ -101,7 +101,7 @@ static void all_memory_is_given_back(struct world *w)
 	for (struct client *c = w->clients; c != NULL; c = c->next)
 		client_drop(c);
 	world_run(w);
-	world_advance(w, 1001 * 1000);
+	world_advance(w, UINT64_C(1001) * 1000);
 	world_run(w);
 	assert_int_equal(counted(w), 0);
 	assert_null(w->server->payers.by_key);

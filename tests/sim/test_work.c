@@ -313,7 +313,7 @@ static struct cost overlapping(struct bench *b)
 	begin_other(b);
 	peer_begin_request(&body, 1);
 	for (unsigned i = 0; i < b->n; i++) {
-		for (unsigned level = 0; level < 14; level++) {
+		for (size_t level = 0; level < 14; level++) {
 			filter[2 * level] = (i >> level & 1) != 0 ? '+' : 'a';
 			filter[2 * level + 1] = level == 13 ? '\0' : '/';
 		}
@@ -501,7 +501,7 @@ static struct cost deep(struct bench *b)
 	begin_other(b);
 	peer_begin_request(&body, 1);
 	for (unsigned i = 0; i < b->n; i++) {
-		for (unsigned level = 0; level < 120; level++) {
+		for (size_t level = 0; level < 120; level++) {
 			filter[2 * level] = (i >> (level % 16) & 1) != 0 ? '+' : 'a';
 			filter[2 * level + 1] = level == 119 ? '\0' : '/';
 		}
@@ -510,7 +510,7 @@ static struct cost deep(struct bench *b)
 	}
 	peer_send_packet(&b->one, 0x82, &body);
 	of_one(b);
-	for (unsigned level = 0; level < 120; level++) {
+	for (size_t level = 0; level < 120; level++) {
 		topic[2 * level] = 'a';
 		topic[2 * level + 1] = level == 119 ? '\0' : '/';
 	}

@@ -16,7 +16,7 @@
 /* On the heap without a byte more, so that a sanitizer sees what is read behind it. */
 static struct slice exact_copy(struct slice s)
 {
-	uint8_t *data = malloc(s.len);
+	uint8_t *data = s.len > 0 ? malloc(s.len) : NULL;
 
 	if (s.len > 0)
 		memcpy(data, s.data, s.len);
@@ -120,9 +120,9 @@ static size_t make_texts(char texts[TEXTS_MAX][LEVEL_BYTES_MAX])
 
 	for (size_t len = 1; len < LEVEL_BYTES_MAX; len++) {
 		for (size_t at = 0; at < len; at++) {
-			for (char c = 'b'; c <= 'd'; c++) {
+			for (int c = 'b'; c <= 'd'; c++) {
 				memset(texts[count], 'a', len);
-				texts[count][at] = c;
+				texts[count][at] = (char)c;
 				count++;
 			}
 		}

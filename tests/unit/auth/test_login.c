@@ -337,17 +337,17 @@ static void login_is_decided_by_table(void **state)
 
 static const struct reload_case {
 	const char *name;
-	enum identity_kind kind;
-	uint64_t entry_id;
 	struct slice file;
-	bool no_file, no_anonymous, no_certificate_user;
-	bool certificate_required;
-	bool has_certificate;    /* a password user's; one of kind CERTIFICATE has one */
+	uint64_t entry_id;
 	const char *certificate; /* names now; NULL: anna */
 	const char *client_id;   /* NULL: the broker chose it */
 	const char *peer, *assumed;
-	bool has_peer_users;
+	enum identity_kind kind;
 	enum conf_bind_client_id bind;
+	bool no_file, no_anonymous, no_certificate_user;
+	bool certificate_required;
+	bool has_certificate; /* a password user's; one of kind CERTIFICATE has one */
+	bool has_peer_users;
 	bool valid;
 } reload_cases[] = {
     {"anonymous stays", .kind = IDENTITY_ANONYMOUS, .valid = true},

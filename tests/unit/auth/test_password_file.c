@@ -433,16 +433,16 @@ static struct slice key_of(enum identity_kind kind, const char *name, uint64_t e
 static void identity_keys_are_equal_for_the_same_user(void **state)
 {
 	static const struct {
-		enum identity_kind kind;
 		const char *name;
 		uint64_t entry_id;
+		enum identity_kind kind;
 		int who;
 	} rows[] = {
-	    {IDENTITY_ANONYMOUS, "", 0, 0},       {IDENTITY_ANONYMOUS, "", 0, 0},
-	    {IDENTITY_PASSWORD, "anna", 1, 1},    {IDENTITY_CERTIFICATE, "anna", 1, 1},
-	    {IDENTITY_PASSWORD, "anna", 2, 2},    {IDENTITY_PASSWORD, "bo", 1, 3},
-	    {IDENTITY_CERTIFICATE, "anna", 0, 4}, {IDENTITY_CERTIFICATE, "anna", 0, 4},
-	    {IDENTITY_CERTIFICATE, "bo", 0, 5},
+	    {"", 0, IDENTITY_ANONYMOUS, 0},       {"", 0, IDENTITY_ANONYMOUS, 0},
+	    {"anna", 1, IDENTITY_PASSWORD, 1},    {"anna", 1, IDENTITY_CERTIFICATE, 1},
+	    {"anna", 2, IDENTITY_PASSWORD, 2},    {"bo", 1, IDENTITY_PASSWORD, 3},
+	    {"anna", 0, IDENTITY_CERTIFICATE, 4}, {"anna", 0, IDENTITY_CERTIFICATE, 4},
+	    {"bo", 0, IDENTITY_CERTIFICATE, 5},
 	};
 
 	(void)state;

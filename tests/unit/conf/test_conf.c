@@ -31,11 +31,11 @@ static void bind_addresses_are_parsed_by_table(void **state)
 
 		if (l == NULL || l->is_unix != (rows[i].path != NULL) || l->port != rows[i].port)
 			fail_msg("%s", rows[i].bind);
-		if (l->is_unix)
+		else if (l->is_unix)
 			assert_string_equal(l->path, rows[i].path);
 		else
 			assert_string_equal(l->host, rows[i].host);
-		if (!l->is_unix)
+		if (l != NULL && !l->is_unix)
 			assert_string_equal(l->bind, rows[i].bind);
 		conf_free(conf);
 		free(text);

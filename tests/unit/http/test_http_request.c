@@ -158,7 +158,7 @@ static void table(void **state)
 		size_t len = strlen(text), step = len > 500 ? 97 : 1;
 
 		for (size_t split = 0; split <= len; split += step) {
-			struct http_request r;
+			struct http_request r = {0};
 			struct buf head = {0};
 			unsigned got = status_of(text, split, &r, &head);
 
@@ -199,7 +199,7 @@ static void parts(void **state)
 				   "UPGRADE: websocket\r\n"
 				   "Accept: a\r\nAccept: b,, c\r\n"
 				   "Expect: 100-Continue\r\n\r\n";
-	struct http_request r;
+	struct http_request r = {0};
 	struct buf head = {0}, decoded = {0};
 	struct slice value;
 

@@ -173,7 +173,7 @@ static void check_complete(const struct row *row, const struct proxy_header *h)
 
 	if (h->len != row->bytes.len)
 		fail_msg("%s: %zu bytes", row->name, h->len);
-	if (h->has_source != (row->source[0] != '\0'))
+	if (row->source == NULL || h->has_source != (row->source[0] != '\0'))
 		fail_msg("%s: a source or none", row->name);
 	if (!h->has_source)
 		return;
