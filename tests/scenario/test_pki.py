@@ -155,7 +155,7 @@ def request(directory, *options, name="emil"):
 
 
 @pytest.mark.parametrize(("options", "why"), [
-    (["-newkey", "rsa:1024"], "RSA with 1024 bits"), (["-newkey", "rsa:8192"], "RSA with 8192 bits"),
+    (["-newkey", "rsa:1024"], "RSA with 1024 bits"), (["-newkey", "rsa:4352"], "RSA with 4352 bits"),
     (["-newkey", "rsa:2048", "-sha1"], "signed with sha1"), (["-newkey", "rsa:2048", "-md5"], "signed with md5"),
     (["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:secp256k1"], "elliptic curve secp256k1"),
     (["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-521"], "elliptic curve secp521r1"),
