@@ -206,7 +206,9 @@ static int put_workload(void)
 		}
 		if (workload[i].value[0] != '\0')
 			printf(" Ar %s", workload[i].value);
-		printf("\n%c%s.\n", workload[i].help[0] - 'a' + 'A', workload[i].help + 1);
+		printf("\n%c", workload[i].help[0] - 'a' + 'A');
+		put_unbroken(workload[i].help + 1);
+		printf(".\n");
 		if (workload[i].value[0] != '\0' && strcmp(workload[i].preset, "0") != 0)
 			printf("The default is %s.\n", workload[i].preset);
 	}
