@@ -132,7 +132,7 @@ def test_the_four_commands_of_the_readme_work(made):
     try:
         broker.wait_line("event=ready", timeout_s=60)
         for command in others:
-            command = command.replace("build/", f"{ROOT}/build/").replace("-p 8883", f"-p {port}")
+            command = command.replace("build/", f"{ROOT}/build/").replace("-h localhost", f"-h localhost -p {port}")
             done = subprocess.run(["bash", "-c", command], cwd=directory.parent, text=True, capture_output=True, check=False,
                                   timeout=60)
             assert done.returncode == 0, done.stdout + done.stderr
