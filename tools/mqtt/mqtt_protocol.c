@@ -553,7 +553,9 @@ static struct fault take_frame(struct mqtt_protocol *p, const struct frame *f)
 	if (row->take == NULL)
 		return fault_of(REASON_PROTOCOL_ERROR, "the server sent a packet of a client");
 	if (connecting && !row->before_connack) /* [MQTT3-3.2.0-1] [MQTT5-3.2.0-1] */
-		return fault_of(REASON_PROTOCOL_ERROR, "the first packet is not CONNACK");
+		return fault_of(REASON_PROTOCOL_ERROR,
+		                "the server's first packet is not CONNACK: is this the port of an "
+		                "MQTT listener, and not of HTTPS or WebSocket?");
 	if (!connecting && f->type == PACKET_CONNACK)
 		return fault_of(REASON_PROTOCOL_ERROR, "there is a second CONNACK");
 	return row->take(p, f);
