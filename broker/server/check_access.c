@@ -165,6 +165,20 @@ static void check_assumed_entries(const struct config_snapshot *next, struct err
 	}
 }
 
+/* A certificate comes by TLS, or in the header of a proxy that is believed. */
+static void check_unix_certificates(const struct config_snapshot *next,
+                                    const struct conf_listener *l, struct errors *errors)
+{
+	/* mutant: unix_without_certificates */
+	if (l->is_unix && !l->trust_tls_fields &&
+	    l->tls.client_certificates == CLIENT_CERTIFICATES_REQUIRED)
+		errors_warn(errors, next->conf->path, l->line, l->column,
+		            "%s: nobody can log in here: client_certificates: required holds for "
+		            "all listeners, and a Unix socket has no TLS, so its clients have no "
+		            "certificate; write it under tls: of the listeners with TLS instead",
+		            l->bind);
+}
+
 static void check_listener(const struct config_snapshot *next, const struct conf_listener *l,
                            struct errors *errors)
 {
@@ -175,6 +189,7 @@ static void check_listener(const struct config_snapshot *next, const struct conf
 	for (size_t i = 0; i < l->peer_users.count; i++)
 		check_peer_user(next, l, l->peer_users.items[i].user, errors);
 	check_assume_user(next, l, errors);
+	check_unix_certificates(next, l, errors);
 	if (l->server_reference != NULL || l->peer_users.count > 0 || l->assume_user != NULL)
 		return; /* nobody shall, or somebody can for sure */
 	/* mutant: listener_without_login */

@@ -248,6 +248,13 @@ def locked(broker):
     broker.passwd("lock", "anna")
 
 
+def certificates_for_a_socket(broker):
+    ca = broker.pki.authority("clients")
+    broker.config["tls"].update(client_certificates="required", client_ca=str(ca))
+    broker.config["listeners"].append({"bind": "unix:local.sock"})
+    broker.write()
+
+
 # name: what the broker is made with, what is done to it, what check, start and reload warn of
 SUSPICIOUS = {
     "user of the ACL who does not exist": ({"acl": {**OPEN, "users": {"bertil": {"roles": ["all"]}}}}, None,
@@ -267,6 +274,8 @@ SUSPICIOUS = {
     "nobody can log in: no users": ({"config": {"authentication": {"password_file": None}}}, None,
                                     "nobody can log in here: authentication.password_file is not set"),
     "nobody can log in: all are locked": ({}, locked, "nobody can log in here: there is no unlocked user with a password in "),
+    "nobody can log in: a Unix socket has no certificates": ({}, certificates_for_a_socket,
+                                                             "nobody can log in here: client_certificates: required holds"),
     "anonymous clients without rules": ({"config": {"authentication": {"anonymous": True}}}, None,
                                         "anonymous clients can log in here, and everything is denied to them"),
     "no rules at all": ({"config": {"authorization": {"acl_file": None}}}, None,
