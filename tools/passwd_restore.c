@@ -16,7 +16,7 @@
 #include "base/crypto.h"
 #include "base/json.h"
 #include "conf/conf_load.h"
-#include "ctl_socket.h"
+#include "ctl/ctl_socket.h"
 #include "durability/user_inventory.h"
 #include "passwd_file.h"
 

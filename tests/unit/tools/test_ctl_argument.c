@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "ctl_argument.h"
+#include "ctl/ctl_argument.h"
 
 #define REFUSED "(refused)"
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "ctl_config.h"
+#include "ctl/ctl_config.h"
 
 static void paths_are_found(void **state)
 {

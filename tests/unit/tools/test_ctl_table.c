@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/utf8.h"
-#include "ctl_table.h"
+#include "ctl/ctl_table.h"
 
 static const struct column columns[] = {
     {"name", "NAME", COLUMN_TEXT},

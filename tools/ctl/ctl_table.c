@@ -1,5 +1,5 @@
 /* Cells are kept as they will be shown, so that widths are known when all rows are here. */
-#include "ctl_table.h"
+#include "ctl/ctl_table.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

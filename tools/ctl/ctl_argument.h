@@ -1,6 +1,6 @@
 /* Arguments as the tables of broker-ctl print them.  Pure. */
-#ifndef TOOLS_CTL_ARGUMENT_H
-#define TOOLS_CTL_ARGUMENT_H
+#ifndef CTL_CTL_ARGUMENT_H
+#define CTL_CTL_ARGUMENT_H
 
 #include "base/bytes.h"
 

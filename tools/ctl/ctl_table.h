@@ -1,7 +1,7 @@
 /* Tables for people: lines of JSON in, aligned columns out.  Whatever a name holds, no control
  * character reaches the terminal. */
-#ifndef TOOLS_CTL_TABLE_H
-#define TOOLS_CTL_TABLE_H
+#ifndef CTL_CTL_TABLE_H
+#define CTL_CTL_TABLE_H
 
 #include "base/json.h"
 

@@ -1,5 +1,5 @@
 /* Which socket, and whether who listens there is to be believed. */
-#include "ctl_socket.h"
+#include "ctl/ctl_socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +19,7 @@
 #include "conf/conf_file.h"
 #include "conf/conf_load.h"
 #include "conf/yaml.h"
-#include "ctl_config.h"
+#include "ctl/ctl_config.h"
 
 #define PATIENCE_S 60
 

@@ -1,6 +1,6 @@
 /* A configuration that has errors.  Pure. */
-#ifndef TOOLS_CTL_CONFIG_H
-#define TOOLS_CTL_CONFIG_H
+#ifndef CTL_CTL_CONFIG_H
+#define CTL_CTL_CONFIG_H
 
 #include "base/bytes.h"
 

@@ -1,5 +1,5 @@
 /* The other way round from ctl_table_put_text. */
-#include "ctl_argument.h"
+#include "ctl/ctl_argument.h"
 
 #include <stdlib.h>
 #include <string.h>

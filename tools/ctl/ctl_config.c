@@ -1,5 +1,5 @@
 /* The words are looked for, with nothing but signs of YAML and comments between them. */
-#include "ctl_config.h"
+#include "ctl/ctl_config.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* The control socket, as broker-ctl finds it and connects to it.  Errors are printed to standard
  * error.  Thread: main. */
-#ifndef TOOLS_CTL_SOCKET_H
-#define TOOLS_CTL_SOCKET_H
+#ifndef CTL_CTL_SOCKET_H
+#define CTL_CTL_SOCKET_H
 
 /* Where it is if nothing else is said. */
 #define CTL_SOCKET_DEFAULT "/run/broker/control.sock"
