@@ -306,7 +306,7 @@ static void on_turn(void *tool)
 
 static int report_unfinished(const struct pub *p, int status, const char *what)
 {
-	unsigned long long waiting = p->run.connection.protocol.publishing;
+	unsigned long long waiting = p->run.connection.protocol.in_flight.publishing;
 
 	if (!p->run.was_open)
 		return report_error(status, "no connection %s", what);

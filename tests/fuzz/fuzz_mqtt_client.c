@@ -73,7 +73,7 @@ static void connect_once(struct client *c, struct slice bytes, size_t piece, boo
 		bytes = slice_skip(bytes, n);
 	}
 	buf_put_slice(&c->out, buf_slice(&c->p.out));
-	REQUIRE(c->p.publishing <= c->p.ring_count && c->answers <= 8);
+	REQUIRE(c->p.in_flight.publishing <= c->p.in_flight.count && c->answers <= 8);
 	mqtt_protocol_close(&c->p);
 }
 

@@ -183,7 +183,7 @@ static void identifiers(void **state)
 	init(&c, MQTT_3_1_1);
 	open_with(&c, ACCEPTED_V3);
 	for (unsigned i = 0; i < 140000; i++) {
-		uint16_t id = c.p.next_id;
+		uint16_t id = c.p.in_flight.next_id;
 		uint8_t ack[] = {0x40, 2, (uint8_t)(id >> 8), (uint8_t)id};
 
 		assert_int_not_equal(id, 0);
