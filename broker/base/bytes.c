@@ -109,13 +109,6 @@ void buf_trim(struct buf *b)
 	}
 }
 
-void buf_put_u16(struct buf *b, uint16_t v)
-{
-	uint8_t bytes[2] = {(uint8_t)(v >> 8), (uint8_t)v};
-
-	buf_put(b, bytes, sizeof(bytes));
-}
-
 void buf_put_u32(struct buf *b, uint32_t v)
 {
 	buf_put_u16(b, (uint16_t)(v >> 16));
@@ -128,7 +121,7 @@ void buf_put_u64(struct buf *b, uint64_t v)
 	buf_put_u32(b, (uint32_t)v);
 }
 
-void buf_put_varint(struct buf *b, uint32_t v)
+void buf_put_varint_slow(struct buf *b, uint32_t v)
 {
 	REQUIRE(v <= 268435455);
 	do {

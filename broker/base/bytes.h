@@ -74,10 +74,9 @@ void buf_consume(struct buf *b, size_t n); /* drop the first n bytes */
 void buf_put_secret(struct buf *b, struct slice s);
 void buf_fini_secret(struct buf *b);
 void buf_put_slow(struct buf *b, const void *data, size_t len);
-void buf_put_u16(struct buf *b, uint16_t v); /* big endian, as in MQTT */
-void buf_put_u32(struct buf *b, uint32_t v);
+void buf_put_u32(struct buf *b, uint32_t v); /* big endian, as in MQTT */
 void buf_put_u64(struct buf *b, uint64_t v);
-void buf_put_varint(struct buf *b, uint32_t v); /* MQTT variable byte integer, v <= 268435455 */
+void buf_put_varint_slow(struct buf *b, uint32_t v);
 void buf_put_string(struct buf *b,
                     struct slice s); /* two-byte length, then the bytes; s.len <= 65535 */
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -100,6 +99,23 @@ static inline void buf_put_slice(struct buf *b, struct slice s)
 static inline void buf_put_u8(struct buf *b, uint8_t v)
 {
 	buf_put(b, &v, 1);
+}
+
+/* Big endian, as in MQTT. */
+static inline void buf_put_u16(struct buf *b, uint16_t v)
+{
+	uint8_t bytes[2] = {(uint8_t)(v >> 8), (uint8_t)v};
+
+	buf_put(b, bytes, sizeof(bytes));
+}
+
+/* MQTT variable byte integer, v <= 268435455. */
+static inline void buf_put_varint(struct buf *b, uint32_t v)
+{
+	if (v < 128)
+		buf_put_u8(b, (uint8_t)v);
+	else
+		buf_put_varint_slow(b, v);
 }
 
 static inline struct slice buf_slice(const struct buf *b)
