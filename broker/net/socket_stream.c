@@ -4,8 +4,8 @@
  * buffers that all connections of a loop share.  on_closed and what is left to do after a stream_*
  * call come from the queues of the loop, once per turn, so that no owner is called from inside its
  * own call.  While nothing changes, no watch is armed again: a pause leaves the watch as it is
- * until the kernel really has something.  What a poll has no time for is queued, too, so that those
- * who come later need not wait for many others. */
+ * until the kernel has said a few times that there is something.  What a poll has no time for is
+ * queued, too, so that those who come later need not wait for many others. */
 #include "net/socket_stream.h"
 
 #include <errno.h>
@@ -27,6 +27,8 @@
 #define LINGER_BYTES_MAX (1024 * 1024)
 #define LINGER_MS_MAX    2000
 #define SEND_PIECES      16
+/* To stop and start a watch is three system calls; a pause is often over after a turn or two. */
+#define EVENTS_IGNORED 4
 
 enum socket_state {
 	SOCKET_DETACHED,
@@ -53,6 +55,8 @@ struct socket_stream {
 	uint32_t lingered;
 	int fd;
 	uint8_t state, end;
+	/* Events that came since bytes were read last. */
+	uint8_t ignored;
 	bool paused;
 	/* It cannot be written to any more; what is there to read is read first. */
 	bool broken;
@@ -282,11 +286,12 @@ static void on_event(void *owner, int events, bool failed)
 	if ((events & FD_WATCH_READ) == 0)
 		return;
 	if (!reads(s) || s->job.place != LOOP_NOT_QUEUED) {
-		/* from here on the kernel is not asked any more */
-		if (s->watch != NULL)
+		/* mutant: ignored_events_have_an_end */
+		if (++s->ignored > EVENTS_IGNORED && s->watch != NULL)
 			fd_watch_arm(s->watch, fd_watch_armed(s->watch) & ~FD_WATCH_READ);
 		return;
 	}
+	s->ignored = 0;
 	if (loop_poll_is_long(loop)) {
 		loop_add_job(loop, &s->job, LOOP_INPUT);
 		return;

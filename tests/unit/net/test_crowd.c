@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/timer.h"
 #include "net/loop.h"
 #include "net/socket_stream.h"
 #include "net/stream.h"
@@ -152,12 +153,38 @@ static void peers_that_close_at_once(void **state)
 	assert_true(turns >= SOCKETS);
 }
 
+static void on_enough(struct timer *timer, void *executor_arg)
+{
+	(void)timer;
+	(void)executor_arg;
+	assert_in_range(turns, 1, 20);
+	handled = SOCKETS;
+}
+
+/* Bytes that nobody wants to read wake the loop a few times, and then no more. */
+static void a_pause_lets_the_loop_sleep(void **state)
+{
+	struct timer enough = {.fire = on_enough};
+
+	(void)state;
+	executor_enter(&executor);
+	for (size_t i = 0; i < SOCKETS; i++) {
+		stream_pause(streams[i]);
+		assert_int_equal(write(far_ends[i], "x", 1), 1);
+	}
+	executor_timer_arm(&executor, &enough, 50);
+	executor_leave();
+	loop_run(loop);
+	assert_int_equal(ended, SOCKETS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(bytes_that_come_at_once, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(readers_that_wake_up_at_once, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(peers_that_close_at_once, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(a_pause_lets_the_loop_sleep, set_up, tear_down),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
