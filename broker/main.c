@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 
 #include "base/array.h"
+#include "base/audit_file.h"
 #include "base/command_line.h"
 #include "base/log.h"
 #include "conf/conf_dump.h"
@@ -189,7 +190,7 @@ static bool open_log(const struct conf *conf)
 
 	log_set_level(conf->log_level);
 	log_set_json(conf->log_json);
-	failed = log_audit_open(conf->log_audit);
+	failed = audit_file_open(conf->log_audit);
 	if (failed != 0) /* it was possible a moment ago, as config_check says */
 		LOG(CONFIG_ERROR, .where = slice_of_str(conf->log_audit),
 		    .error = "log.audit: the audit file cannot be opened");
@@ -210,7 +211,7 @@ static int run(const char *path)
 	if (snapshot != NULL && open_log(snapshot->conf))
 		status = server_run(snapshot, tickets);
 	log_stop();
-	log_audit_close();
+	audit_file_close();
 	config_snapshot_unref(&snapshot);
 	tls_tickets_free(tickets);
 	return status;

@@ -1,21 +1,15 @@
 /* The line encoder, and where lines go: stderr, the audit file (log_output.c), a test. */
 #include "base/log.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log_output.h"
 #include "base/require.h"
-#include "base/trust.h"
 #include "base/utf8.h"
 
 #define VALUE_MAX 512
@@ -42,7 +36,6 @@ static void *sink_arg;
 static log_output_dropped_fn put_dropped;
 static struct log_output errors = LOG_OUTPUT_INITIALIZER("log", STDERR_FILENO, put_dropped);
 static struct log_output audit = LOG_OUTPUT_INITIALIZER("audit", -1, put_dropped);
-static char *audit_path; /* main's */
 static atomic_bool audit_on;
 
 atomic_bool log_debug;
@@ -306,7 +299,7 @@ int log_start(void)
 {
 	int failed = log_output_start(&errors);
 
-	if (failed == 0 && audit_path != NULL)
+	if (failed == 0 && atomic_load(&audit_on))
 		failed = log_output_start(&audit);
 	require_before_abort(drain);
 	return failed;
@@ -325,83 +318,11 @@ uint64_t log_dropped(void)
 	       atomic_load_explicit(&audit.dropped, memory_order_relaxed);
 }
 
-static void audit_swap(int fd)
+void log_set_audit(int fd)
 {
+	REQUIRE(fd >= -1);
 	atomic_store(&audit_on, fd >= 0);
 	log_output_set_fd(&audit, fd);
-}
-
-/* Not blocking: a FIFO without a reader is an error, and no reason to wait. */
-#define AUDIT_FLAGS (O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK)
-
-static int audit_fd_open(const char *path, int create)
-{
-	int fd = open(path, AUDIT_FLAGS | create, 0640);
-	struct stat st;
-
-	if (fd < 0)
-		return -errno;
-	/* Somebody else may have put the file there, to read it or to have it written to. */
-	/* mutant: trust_audit_file */
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	    (!trust_is_owner(st.st_uid) || (st.st_mode & S_IWOTH) != 0)) {
-		close(fd);
-		return -EPERM;
-	}
-	return fd;
-}
-
-int log_audit_check(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	int fd = audit_fd_open(path, 0), failed = fd < 0 ? fd : 0;
-	char *directory;
-
-	if (fd >= 0)
-		close(fd);
-	if (failed != -ENOENT)
-		return failed;
-	directory = slash == NULL ? xstrdup(".") : xstrndup(path, (size_t)(slash - path) + 1);
-	failed = faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) == 0 ? 0 : -errno;
-	free(directory);
-	return failed;
-}
-
-int log_audit_open(const char *path)
-{
-	int fd;
-
-	if (path == NULL) {
-		log_audit_close();
-		return 0;
-	}
-	fd = audit_fd_open(path, O_CREAT);
-	if (fd < 0)
-		return fd;
-	free(audit_path);
-	audit_path = xstrdup(path);
-	audit_swap(fd);
-	return 0;
-}
-
-int log_audit_reopen(void)
-{
-	int fd;
-
-	if (audit_path == NULL)
-		return 0;
-	fd = audit_fd_open(audit_path, O_CREAT);
-	if (fd < 0)
-		return fd;
-	audit_swap(fd);
-	return 0;
-}
-
-void log_audit_close(void)
-{
-	audit_swap(-1);
-	free(audit_path);
-	audit_path = NULL;
 }
 
 bool log_limit_pass(struct log_limit *limit, uint64_t now_ms, uint64_t window_ms, uint32_t burst,

@@ -111,13 +111,9 @@ int log_start(void);
 void log_stop(void);
 /* Lines of stderr and of the audit file that were dropped. */
 uint64_t log_dropped(void);
-/* The audit file gets every event whose row says so, whatever the level; NULL: none. 0 or -errno
- * (the old one stays then). */
-int log_audit_open(const char *path);
-/* What that would return, without making the file. */
-int log_audit_check(const char *path);
-int log_audit_reopen(void); /* after rotation (SIGUSR1) */
-void log_audit_close(void);
+/* The audit gets every event whose row says so, whatever the level; -1: none. The descriptor belongs
+ * to the log from now on (base/audit_file.h opens it).  Thread: main. */
+void log_set_audit(int fd);
 
 /* Tests and tools: lines go here instead of stderr; NULL: stderr again. */
 typedef void log_sink_fn(void *arg, enum event e, struct slice line);

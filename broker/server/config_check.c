@@ -12,6 +12,7 @@
 #include "acl/rule_filter.h"
 #include "admin/control_socket.h"
 #include "base/array.h"
+#include "base/audit_file.h"
 #include "base/log.h"
 #include "base/trust.h"
 #include "conf/conf_file.h"
@@ -75,7 +76,7 @@ static void check_audit(const struct config_candidate *c)
 
 	if (path == NULL || !starts(c))
 		return;
-	failed = log_audit_check(path);
+	failed = audit_file_check(path);
 	if (failed != 0)
 		config_check_explain_audit(path, failed,
 		                           "name a file in a directory where this user may write, "

@@ -11,6 +11,7 @@
 #include "admin/control_socket.h"
 #include "admin/sys_topics.h"
 #include "base/alloc.h"
+#include "base/audit_file.h"
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/descriptors.h"
@@ -165,7 +166,7 @@ static void on_reload_signal(void *arg, int signum)
 static void reopen_audit(struct run *run)
 {
 	struct errors errors = {0};
-	int failed = log_audit_reopen();
+	int failed = audit_file_reopen();
 
 	if (failed == 0)
 		return;
