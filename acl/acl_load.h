@@ -8,7 +8,7 @@
 
 /* Load and compile. `path` NULL: denies everything. A missing file is an error of its own kind: the
  * caller decides (errors gets it, and errno is ENOENT). An empty one denies everything. One that
- * is not to be trusted (base/trust.h) is an error. NULL when there are errors. */
+ * is not to be trusted (program/trust.h) is an error. NULL when there are errors. */
 struct acl *acl_load(const char *path, enum conf_partial_subscriptions partial,
                      struct errors *errors);
 struct acl *acl_parse(const char *name, struct slice bytes, enum conf_partial_subscriptions partial,

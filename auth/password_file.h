@@ -31,7 +31,7 @@ struct password_file;
 bool password_file_name_valid(struct slice name, const char **why);
 
 /* NULL when there are errors. A file that others may read, or that is not to be trusted
- * (base/trust.h), is an error. */
+ * (program/trust.h), is an error. */
 struct password_file *password_file_load(const char *path, struct errors *errors);
 struct password_file *password_file_parse(const char *name, struct slice bytes,
                                           struct errors *errors);

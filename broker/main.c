@@ -10,12 +10,12 @@
 #include <sys/prctl.h>
 
 #include "base/array.h"
-#include "base/audit_file.h"
-#include "base/command_line.h"
 #include "base/log.h"
 #include "conf/conf_dump.h"
 #include "conf/conf_load.h"
 #include "net/tls_tickets.h"
+#include "program/audit_file.h"
+#include "program/command_line.h"
 #include "server/check_sessions.h"
 #include "server/check_user_ids.h"
 #include "server/config_load.h"

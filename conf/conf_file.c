@@ -10,7 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/array.h"
-#include "base/trust.h"
+#include "program/trust.h"
 
 #define BLOCK ((size_t)4096)
 

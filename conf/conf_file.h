@@ -1,4 +1,5 @@
-/* Files by name: read whole, within a bound, if they can be trusted (base/trust.h).  Thread: main.
+/* Files by name: read whole, within a bound, if they can be trusted (program/trust.h).  Thread:
+ * main.
  */
 #ifndef CONF_CONF_FILE_H
 #define CONF_CONF_FILE_H
@@ -24,9 +25,9 @@ bool conf_file_is_trusted(const struct conf_file *file, struct buf *why);
 /* `path` as seen from the directory in which `file` lies; absolute paths stay. The caller frees. */
 char *conf_resolve_path(const char *file, const char *path);
 
-/* Can nobody but those who are trusted (base/trust.h) make files in this directory, or put another
- * one in its place? It may be missing: it is made by whoever needs it. 0, or -errno with an error
- * that says the mode, the owner and what to run; `what` is "persistence.directory". */
+/* Can nobody but those who are trusted (program/trust.h) make files in this directory, or put
+ * another one in its place? It may be missing: it is made by whoever needs it. 0, or -errno with an
+ * error that says the mode, the owner and what to run; `what` is "persistence.directory". */
 int conf_check_directory(const char *path, const char *what, struct errors *errors);
 
 #endif

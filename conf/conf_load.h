@@ -8,7 +8,7 @@
 
 /* Parse and check the file by itself: syntax, keys, types, ranges, combinations (TCP needs
  * certificates, certificate_user needs client_certificates, ...) and who can change it
- * (base/trust.h). Files that it names are checked by those who read them. NULL when there are
+ * (program/trust.h). Files that it names are checked by those who read them. NULL when there are
  * errors. */
 struct conf *conf_load(const char *path, struct errors *errors);
 /* The same from memory, for tests. */

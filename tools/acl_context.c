@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/command_line.h"
 #include "conf/conf_load.h"
+#include "program/command_line.h"
 
 /* As the broker does at its start: a missing ACL file denies everything. */
 static struct acl *load_acl(const struct conf *conf, struct errors *errors)

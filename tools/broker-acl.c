@@ -9,7 +9,7 @@
 #include "acl/acl_verdict.h"
 #include "acl_explain.h"
 #include "base/array.h"
-#include "base/command_line.h"
+#include "program/command_line.h"
 #include "proto/topic.h"
 
 struct acl_options {

@@ -9,12 +9,12 @@
 
 #include "base/alloc.h"
 #include "base/array.h"
-#include "base/command_line.h"
 #include "base/text_input.h"
-#include "base/trust.h"
 #include "bench/lead.h"
 #include "bench/workload_file.h"
 #include "conf/errors.h"
+#include "program/command_line.h"
+#include "program/trust.h"
 
 #define PASSWORD_MAX 65535
 

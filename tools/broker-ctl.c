@@ -7,11 +7,11 @@
 
 #include "base/alloc.h"
 #include "base/array.h"
-#include "base/command_line.h"
 #include "base/utf8.h"
 #include "ctl/ctl_argument.h"
 #include "ctl/ctl_ask.h"
 #include "ctl/ctl_socket.h"
+#include "program/command_line.h"
 
 #define ARGUMENT_MAX 65535
 

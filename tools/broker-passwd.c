@@ -7,13 +7,13 @@
 
 #include "base/alloc.h"
 #include "base/array.h"
-#include "base/command_line.h"
 #include "base/nearest.h"
 #include "passwd_apply.h"
 #include "passwd_change.h"
 #include "passwd_file.h"
 #include "passwd_restore.h"
 #include "passwd_show.h"
+#include "program/command_line.h"
 
 /* What follows the command. */
 enum passwd_words {

@@ -7,13 +7,13 @@
 #include <string.h>
 
 #include "base/array.h"
-#include "base/command_line.h"
 #include "pki/pki_diagnose.h"
 #include "pki/pki_export.h"
 #include "pki/pki_import.h"
 #include "pki/pki_init.h"
 #include "pki/pki_leaf.h"
 #include "pki/pki_manage.h"
+#include "program/command_line.h"
 
 #define DAYS_MAX 36500
 

@@ -10,7 +10,7 @@
 
 #include "base/array.h"
 #include "base/clock.h"
-#include "base/command_line.h"
+#include "program/command_line.h"
 #include "store/row_json.h"
 #include "store/store_files.h"
 #include "store/store_sigbus.h"

@@ -14,12 +14,12 @@
 #include "auth/password.h"
 #include "base/alloc.h"
 #include "base/array.h"
-#include "base/command_line.h"
 #include "base/crypto.h"
 #include "base/random.h"
 #include "base/require.h"
 #include "base/text_input.h"
 #include "passwd_file.h"
+#include "program/command_line.h"
 
 #define PASSWORD_FIELD ":password="
 

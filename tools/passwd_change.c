@@ -9,13 +9,13 @@
 #include "auth/password.h"
 #include "base/alloc.h"
 #include "base/array.h"
-#include "base/command_line.h"
 #include "base/crypto.h"
 #include "base/random.h"
 #include "base/require.h"
 #include "base/utf8.h"
 #include "passwd_file.h"
 #include "passwd_prompt.h"
+#include "program/command_line.h"
 
 /* What the file stores of a password. */
 struct credentials {

@@ -13,11 +13,11 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/command_line.h"
 #include "base/crypto.h"
 #include "base/random.h"
 #include "base/require.h"
-#include "base/trust.h"
+#include "program/command_line.h"
+#include "program/trust.h"
 #include "write_all.h"
 
 static void open_none(struct passwd_file *f, const char *path)

@@ -12,10 +12,10 @@
 
 #include "auth/password.h"
 #include "base/array.h"
-#include "base/command_line.h"
 #include "base/crypto.h"
 #include "base/random.h"
 #include "base/text_input.h"
+#include "program/command_line.h"
 
 static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 #define SIGNAL_COUNT ARRAY_LEN(signals)

@@ -12,13 +12,13 @@
 
 #include "base/alloc.h"
 #include "base/array.h"
-#include "base/command_line.h"
 #include "base/crypto.h"
 #include "base/json.h"
 #include "conf/conf_load.h"
 #include "ctl/ctl_socket.h"
 #include "durability/user_inventory.h"
 #include "passwd_file.h"
+#include "program/command_line.h"
 
 #define REQUEST "{\"command\":\"set-aside\"}\n"
 

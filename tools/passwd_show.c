@@ -5,11 +5,11 @@
 #include <stdio.h>
 
 #include "auth/password.h"
-#include "base/command_line.h"
 #include "base/text_input.h"
 #include "base/utf8.h"
 #include "passwd_file.h"
 #include "passwd_prompt.h"
+#include "program/command_line.h"
 
 int passwd_show_verify(const struct passwd_options *o)
 {

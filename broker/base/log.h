@@ -111,8 +111,8 @@ int log_start(void);
 void log_stop(void);
 /* Lines of stderr and of the audit file that were dropped. */
 uint64_t log_dropped(void);
-/* The audit gets every event whose row says so, whatever the level; -1: none. The descriptor belongs
- * to the log from now on (base/audit_file.h opens it).  Thread: main. */
+/* The audit gets every event whose row says so, whatever the level; -1: none. The descriptor
+ * belongs to the log from now on (program/audit_file.h opens it).  Thread: main. */
 void log_set_audit(int fd);
 
 /* Tests and tools: lines go here instead of stderr; NULL: stderr again. */

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/trust.h"
+#include "program/trust.h"
 
 #define BACKLOG      4096
 #define KEEP_IDLE_S  120

@@ -8,8 +8,8 @@
 
 #include "base/alloc.h"
 #include "base/require.h"
-#include "base/trust_writers.h"
 #include "conf/conf_load.h"
+#include "program/trust_writers.h"
 #include "server/config_check.h"
 #include "server/metrics_tokens.h"
 

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/trust.h"
+#include "program/trust.h"
 #include "store/store_check.h"
 #include "store/store_lmdb.h"
 

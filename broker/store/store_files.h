@@ -7,7 +7,7 @@
 #include "store/store_format.h"
 #include "store/store_verify.h"
 
-/* May this store, backup or directory be trusted (base/trust.h)? Something that is missing may,
+/* May this store, backup or directory be trusted (program/trust.h)? Something that is missing may,
  * where nobody else can make it. */
 int store_files_check_trust(const char *path, char text[STORE_ERROR_TEXT]);
 

@@ -15,7 +15,7 @@
 
 #include "base/alloc.h"
 #include "base/array.h"
-#include "base/trust.h"
+#include "program/trust.h"
 
 #define LOCK_FILE "broker.lock"
 

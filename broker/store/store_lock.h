@@ -12,7 +12,7 @@ struct store_lock {
 };
 
 /* Make the directory where it is missing, check that it and its files may be trusted
- * (base/trust.h), and lock it. 0, or -errno with *text. */
+ * (program/trust.h), and lock it. 0, or -errno with *text. */
 int store_lock_take(const char *directory, struct store_lock *out, char text[STORE_ERROR_TEXT]);
 void store_lock_drop(struct store_lock *lock);
 /* What store_lock_take would refuse, without making or locking anything. */

@@ -9,9 +9,9 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/command_line.h"
 #include "base/random.h"
 #include "base/require.h"
+#include "program/command_line.h"
 #include "publisher.h"
 #include "run_steps.h"
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/un.h>
 
-#include "base/command_line.h"
+#include "program/command_line.h"
 
 static int use_unix_path(struct link_settings *s, const char *path)
 {

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 
 #include "base/array.h"
-#include "base/command_line.h"
 #include "base/json.h"
 #include "base/require.h"
+#include "program/command_line.h"
 
 static const struct {
 	const char *name;

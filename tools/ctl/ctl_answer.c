@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/command_line.h"
 #include "base/require.h"
+#include "program/command_line.h"
 
 void ctl_answer_init(struct ctl_answer *a, const struct ctl_options *o,
                      const struct ctl_command *command)

@@ -8,9 +8,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/command_line.h"
 #include "ctl/ctl_answer.h"
 #include "ctl/ctl_socket.h"
+#include "program/command_line.h"
 
 static bool send_request(int fd, const struct ctl_options *o, const struct ctl_command *command)
 {

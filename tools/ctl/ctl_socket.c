@@ -13,13 +13,13 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/command_line.h"
-#include "base/trust.h"
 #include "conf/conf.h"
 #include "conf/conf_file.h"
 #include "conf/conf_load.h"
 #include "conf/yaml.h"
 #include "ctl/ctl_config.h"
+#include "program/command_line.h"
+#include "program/trust.h"
 
 #define PATIENCE_S 60
 

@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/command_line.h"
 #include "base/crypto.h"
 #include "base/require.h"
 #include "pki/pki_rebuild.h"
+#include "program/command_line.h"
 
 #define INDEX "index"
 

@@ -21,8 +21,8 @@
 
 #include "base/alloc.h"
 #include "base/array.h"
-#include "base/command_line.h"
 #include "base/require.h"
+#include "program/command_line.h"
 
 #define TIMEOUT_MS 10000
 /* What fits beside a handshake in the memory of an ESP8266. */

@@ -13,10 +13,10 @@
 
 #include "base/alloc.h"
 #include "base/array.h"
-#include "base/command_line.h"
 #include "base/require.h"
-#include "base/trust.h"
 #include "pki/pki_file.h"
+#include "program/command_line.h"
+#include "program/trust.h"
 
 #define ISSUED "issued"
 #define LOCK   "lock"

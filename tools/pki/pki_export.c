@@ -16,11 +16,11 @@
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/base64.h"
-#include "base/command_line.h"
 #include "base/crypto.h"
 #include "base/require.h"
 #include "pki/pki_file.h"
 #include "pki/pki_leaf.h"
+#include "program/command_line.h"
 
 struct export
 {

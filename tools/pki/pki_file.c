@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/command_line.h"
+#include "program/command_line.h"
 #include "write_all.h"
 
 /* Files that root makes belong to the owner of the directory. */

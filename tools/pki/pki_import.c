@@ -12,8 +12,8 @@
 #include <openssl/x509v3.h>
 
 #include "base/alloc.h"
-#include "base/command_line.h"
 #include "pki/pki_file.h"
+#include "program/command_line.h"
 
 struct import {
 	enum pki_kind kind;

@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/command_line.h"
-#include "base/trust.h"
 #include "pki/pki_file.h"
 #include "pki/pki_rebuild.h"
+#include "program/command_line.h"
+#include "program/trust.h"
 
 /* ---- init ---- */
 

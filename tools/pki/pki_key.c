@@ -15,12 +15,12 @@
 #include <openssl/x509.h>
 
 #include "base/alloc.h"
-#include "base/command_line.h"
 #include "base/crypto.h"
 #include "base/require.h"
 #include "base/text_input.h"
-#include "base/trust.h"
 #include "passwd_prompt.h"
+#include "program/command_line.h"
+#include "program/trust.h"
 
 /* The cost that OpenSSL's own tool takes; all versions of the library can read it. */
 #define SCRYPT_N 16384

@@ -7,10 +7,10 @@
 
 #include "base/alloc.h"
 #include "base/array.h"
-#include "base/command_line.h"
 #include "base/utf8.h"
 #include "pki/pki_file.h"
 #include "pki/pki_request.h"
+#include "program/command_line.h"
 
 /* A server has one of each, and each client takes the one that it knows. */
 static const struct server_file {

@@ -7,7 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/array.h"
-#include "base/command_line.h"
+#include "program/command_line.h"
 
 /* ---- revoke ---- */
 

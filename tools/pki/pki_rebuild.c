@@ -11,7 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/array.h"
-#include "base/command_line.h"
+#include "program/command_line.h"
 
 /* ---- the index from what is there ---- */
 

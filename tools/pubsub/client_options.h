@@ -4,8 +4,8 @@
 #ifndef PUBSUB_CLIENT_OPTIONS_H
 #define PUBSUB_CLIENT_OPTIONS_H
 
-#include "base/command_line.h"
 #include "mqtt/mqtt_connection.h"
+#include "program/command_line.h"
 
 /* Exit statuses of the clients; 0 to 2 are those of all tools. */
 enum client_status {

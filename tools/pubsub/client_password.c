@@ -10,8 +10,8 @@
 
 #include "base/crypto.h"
 #include "base/text_input.h"
-#include "base/trust.h"
 #include "passwd_prompt.h"
+#include "program/trust.h"
 
 #define PASSWORD_MAX ((size_t)4096)
 

@@ -12,9 +12,9 @@
 #include "base/array.h"
 #include "base/nearest.h"
 #include "base/require.h"
-#include "base/trust.h"
 #include "conf/errors.h"
 #include "conf/yaml.h"
+#include "program/trust.h"
 
 #define NAMES_MAX 64
 

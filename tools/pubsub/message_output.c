@@ -7,9 +7,9 @@
 
 #include "base/array.h"
 #include "base/base64.h"
-#include "base/command_line.h"
 #include "base/require.h"
 #include "base/utf8.h"
+#include "program/command_line.h"
 
 #define TIME_TEXT 128
 

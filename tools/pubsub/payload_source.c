@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/command_line.h"
 #include "base/require.h"
+#include "program/command_line.h"
 #include "proto/frame.h"
 
 #define PIECE ((size_t)65536)

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "base/command_line.h"
+#include "program/command_line.h"
 #include "pubsub/message_output.h"
 #include "rows.h"
 

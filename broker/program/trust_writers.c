@@ -2,7 +2,7 @@
  * the entries of its access control list (acl(5), in the form in which the kernel hands it out). A
  * group is asked for once until trust_writers_forget(): where a directory service answers, it may
  * take long. */
-#include "base/trust_writers.h"
+#include "program/trust_writers.h"
 
 #include <grp.h>
 #include <pwd.h>

@@ -1,7 +1,7 @@
 /* The command line of the broker and its tools: options, errors, and what all of them have (--help,
  * --version, --trust-owner, --trust-group).  Thread: main. */
-#ifndef BASE_COMMAND_LINE_H
-#define BASE_COMMAND_LINE_H
+#ifndef PROGRAM_COMMAND_LINE_H
+#define PROGRAM_COMMAND_LINE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* getopt_long from a table. */
-#include "base/command_line.h"
+#include "program/command_line.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include "base/hash.h"
 #include "base/nearest.h"
 #include "base/require.h"
-#include "base/trust.h"
+#include "program/trust.h"
 
 #define OPTIONS_MAX 96
 #define LIST_TEXT   256

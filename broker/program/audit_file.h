@@ -1,6 +1,6 @@
 /* The audit file, by its name: who may have made it, and what a rotation does.  Thread: main. */
-#ifndef BASE_AUDIT_FILE_H
-#define BASE_AUDIT_FILE_H
+#ifndef PROGRAM_AUDIT_FILE_H
+#define PROGRAM_AUDIT_FILE_H
 
 /* The log's audit (base/log.h) goes there; NULL: nowhere. 0 or -errno (the old one stays then). */
 int audit_file_open(const char *path);

@@ -16,8 +16,8 @@
 
 #include <cmocka.h>
 
-#include "base/trust.h"
-#include "base/trust_writers.h"
+#include "program/trust.h"
+#include "program/trust_writers.h"
 
 #define ROWS(table) (sizeof(table) / sizeof((table)[0]))
 #define STRANGER    54321 /* nobody here has this number */

@@ -1,6 +1,6 @@
 /* Who may write a file besides its owner. */
-#ifndef BASE_TRUST_WRITERS_H
-#define BASE_TRUST_WRITERS_H
+#ifndef PROGRAM_TRUST_WRITERS_H
+#define PROGRAM_TRUST_WRITERS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -9,8 +9,8 @@
  *     belong to somebody trusted.
  * What is checked is what was opened: each directory is opened beneath the one before, symbolic
  * links are followed here and not by the kernel.  Thread: main, of all functions. */
-#ifndef BASE_TRUST_H
-#define BASE_TRUST_H
+#ifndef PROGRAM_TRUST_H
+#define PROGRAM_TRUST_H
 
 #include <stdbool.h>
 #include <sys/types.h>

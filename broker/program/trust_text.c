@@ -1,6 +1,6 @@
 /* What is said of a file that is not believed: what is wrong with which file or directory, its mode
  * and owner, and the command or the option that cures it. */
-#include "base/trust_text.h"
+#include "program/trust_text.h"
 
 #include <grp.h>
 #include <pwd.h>

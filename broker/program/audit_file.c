@@ -1,5 +1,5 @@
 /* Opening the audit file. */
-#include "base/audit_file.h"
+#include "program/audit_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "base/trust.h"
+#include "program/trust.h"
 
 /* Not blocking: a FIFO without a reader is an error, and no reason to wait. */
 #define AUDIT_FLAGS (O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK)

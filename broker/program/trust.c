@@ -1,7 +1,7 @@
 /* The way to a file, walked name by name: each directory is opened beneath the one before and
  * checked by what the descriptor says; symbolic links are read and followed here.  So nothing that
  * is put in the place of another thing meanwhile is taken for what was checked. */
-#include "base/trust.h"
+#include "program/trust.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,8 +15,8 @@
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/require.h"
-#include "base/trust_text.h"
-#include "base/trust_writers.h"
+#include "program/trust_text.h"
+#include "program/trust_writers.h"
 
 #define LINKS_MAX 40 /* as the kernel */
 #define NOBODY    ((uid_t)-1)

@@ -1,11 +1,11 @@
 /* The message about a file that is not trusted.  Thread: main. */
-#ifndef BASE_TRUST_TEXT_H
-#define BASE_TRUST_TEXT_H
+#ifndef PROGRAM_TRUST_TEXT_H
+#define PROGRAM_TRUST_TEXT_H
 
 #include <sys/stat.h>
 
 #include "base/bytes.h"
-#include "base/trust_writers.h"
+#include "program/trust_writers.h"
 
 enum trust_fault {
 	TRUST_FAULT_OWNER,
