@@ -51,7 +51,8 @@ struct run {
 	struct timer
 	    audit_timer; /* the file could not be opened again, for a cause that may pass */
 	struct clock_watch *clock_watch;
-	struct control *control; /* NULL: not configured */
+	struct control control;
+	struct control_socket *control_socket; /* NULL: not configured */
 	struct sys *sys;
 	struct expire_retained *expiry;
 	struct stop *stop;
@@ -138,7 +139,7 @@ static void on_stop_signal(void *arg, int signum)
 	LOG(STOPPING, .signal = strsignal(signum));
 	service_notify_stopping();
 	reload_stop(run->reloader);
-	control_socket_stop(run->control);
+	control_socket_stop(run->control_socket);
 	executor_timer_disarm(&run->executor, &run->expiry_timer);
 	executor_timer_disarm(&run->executor, &run->audit_timer);
 	clock_watch_stop(run->clock_watch);
@@ -255,8 +256,10 @@ static bool open_control(struct run *run)
 	                              .accept_new_ids = new_ids_accepted,
 	                              .reload = reload_asked};
 	struct errors errors = {0};
-	bool ok = control_socket_start(run->loop, run->shared, &hooks, &errors, &run->control);
+	bool ok;
 
+	control_query_init(&run->control, &run->executor, run->shared, &hooks);
+	ok = control_socket_start(run->loop, &run->control, &errors, &run->control_socket);
 	errors_log(&errors);
 	errors_fini(&errors);
 	return ok;
@@ -335,7 +338,7 @@ static void run_free(struct run *run)
 	}
 	if (run->loop != NULL)
 		loop_free(run->loop);
-	control_socket_free(run->control);
+	control_socket_free(run->control_socket);
 	reload_free(run->reloader);
 	workers_free(run->shared);
 	sys_topics_free(run->sys); /* its timer was worker 0's */
@@ -349,7 +352,7 @@ static void run_free(struct run *run)
 /* Before any worker runs. */
 static void drop_start(struct run *run)
 {
-	control_socket_stop(run->control);
+	control_socket_stop(run->control_socket);
 	loop_signals_close(run->loop);
 	journal_stop(run->shared->journal);
 	run_free(run);
