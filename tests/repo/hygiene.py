@@ -29,7 +29,7 @@ def tracked():
         sys.exit(77)
     for name in listed.stdout.decode().split("\0"):
         path = ROOT / name
-        if name and path.is_file() and path.suffix not in SKIP_SUFFIX and "/corpus/" not in name:
+        if name and path.is_file() and path.suffix not in SKIP_SUFFIX and "/corpus/" not in name and "/dashboard/dist/" not in name:
             yield name, path
 
 

@@ -1,0 +1,2 @@
+// Stands for modules that MQTT.js needs under Node.js alone (see build.js): never called in a browser.
+module.exports = {};

@@ -1,0 +1,2 @@
+// Stands for `debug`, which MQTT.js writes its steps with.
+module.exports = () => () => {};
