@@ -14,6 +14,10 @@
 #define MASKED 0x80
 #define LENGTH 0x7f
 
+/* Headers of frames of less than 126 bytes, and of those with a length of 16 bits. */
+#define SHORT_HEAD  6
+#define LONGER_HEAD 8
+
 struct websocket_control {
 	uint8_t len;
 	uint8_t bytes[WEBSOCKET_CONTROL_MAX];
@@ -139,35 +143,57 @@ static size_t take_head(struct websocket_decoder *d, const uint8_t *bytes, size_
 
 /* --- payloads --- */
 
-/* `to` is not after `from`, and they may overlap. */
-static void unmask(uint8_t mask[4], uint8_t *to, const uint8_t *from, size_t len)
+/* 16 bytes at a time: a register of any processor that has them. */
+typedef uint8_t block __attribute__((vector_size(16)));
+
+/* `to` is not after `from`, and they may overlap: what is written was read before. */
+static void unmask(const uint8_t mask[4], uint8_t *to, const uint8_t *from, size_t len)
 {
 	uint32_t mask32;
 	uint64_t mask64, word;
+	uint8_t last[4];
 	size_t i = 0;
 
 	memcpy(&mask32, mask, sizeof(mask32));
 	mask64 = (uint64_t)mask32 << 32 | mask32;
-	for (; i + 8 <= len; i += 8) {
+	if (len >= sizeof(block)) {
+		uint64_t twice[2] = {mask64, mask64};
+		block mask128, bytes;
+
+		memcpy(&mask128, twice, sizeof(mask128));
+		for (; len - i >= sizeof(block); i += sizeof(block)) {
+			memcpy(&bytes, from + i, sizeof(bytes));
+			bytes ^= mask128;
+			memcpy(to + i, &bytes, sizeof(bytes));
+		}
+	}
+	if ((len & 8) != 0) {
 		memcpy(&word, from + i, sizeof(word));
 		word ^= mask64;
 		memcpy(to + i, &word, sizeof(word));
+		i += sizeof(word);
 	}
-	if (i + 4 <= len) {
-		memcpy(&mask32, from + i, sizeof(mask32));
-		mask32 ^= (uint32_t)mask64;
-		memcpy(to + i, &mask32, sizeof(mask32));
-		i += 4;
-	}
-	for (size_t k = 0; i < len; i++, k++)
-		to[i] = from[i] ^ mask[k & 3];
-	if ((len & 3) != 0) {
-		uint8_t old[4];
+	if ((len & 4) != 0) {
+		uint32_t half;
 
-		memcpy(old, mask, sizeof(old));
-		for (size_t k = 0; k < 4; k++)
-			mask[k] = old[(k + len) & 3];
+		memcpy(&half, from + i, sizeof(half));
+		half ^= mask32;
+		memcpy(to + i, &half, sizeof(half));
+		i += sizeof(half);
 	}
+	memcpy(last, &mask32, sizeof(last)); /* `mask` may lie where was written */
+	for (size_t k = 0; i < len; i++, k++)
+		to[i] = from[i] ^ last[k];
+}
+
+/* For the bytes that follow `len` others of the same frame. */
+static void rotate_mask(uint8_t mask[4], size_t len)
+{
+	uint8_t old[4];
+
+	memcpy(old, mask, sizeof(old));
+	for (size_t k = 0; k < sizeof(old); k++)
+		mask[k] = old[(k + len) & 3];
 }
 
 /* RFC 6455 7.4: those that may be on the wire. */
@@ -219,6 +245,7 @@ static size_t take_control(struct websocket_decoder *d, uint8_t *bytes, size_t l
 	size_t n = len < d->left ? len : (size_t)d->left;
 
 	unmask(d->mask, bytes, bytes, n);
+	rotate_mask(d->mask, n);
 	d->left -= n;
 	d->unproductive += (uint32_t)n;
 	if (d->control == NULL && d->left == 0) {
@@ -242,10 +269,42 @@ static size_t take_data(struct websocket_decoder *d, uint8_t *bytes, size_t len,
 	size_t n = len - at < d->left ? len - at : (size_t)d->left;
 
 	unmask(d->mask, bytes + *plain, bytes + at, n);
+	rotate_mask(d->mask, n);
 	*plain += n;
 	d->left -= n;
 	d->unproductive = 0;
 	return n;
+}
+
+/* Frames of data that are whole, right, and of no more than 64 KiB: nearly all there are, and a
+ * packet may come in several. Stops before anything else, and returns how far it got. */
+static size_t take_whole_frames(struct websocket_decoder *d, uint8_t *bytes, size_t len, size_t at,
+                                size_t *plain)
+{
+	size_t to = *plain;
+
+	while (len - at >= SHORT_HEAD) {
+		const uint8_t *head = bytes + at;
+		uint8_t opcode = d->in_message ? WEBSOCKET_OP_CONTINUATION : WEBSOCKET_OP_BINARY;
+		size_t n = head[1] ^ MASKED, head_len = SHORT_HEAD;
+
+		if (n == 126 && len - at >= LONGER_HEAD) {
+			n = (size_t)head[2] << 8 | head[3];
+			head_len = LONGER_HEAD;
+			if (n < 126)
+				break;
+		} else if (n >= 126)
+			break;
+		if ((head[0] & ~FIN) != opcode || len - at - head_len < n)
+			break;
+		d->in_message = (head[0] & FIN) == 0;
+		d->unproductive = n > 0 ? 0 : d->unproductive + SHORT_HEAD;
+		unmask(head + head_len - sizeof(d->mask), bytes + to, head + head_len, n);
+		to += n;
+		at += head_len + n;
+	}
+	*plain = to;
+	return at;
 }
 
 /* [MQTT5-6.0.0-2] [MQTT3-6.0.0-2] */
@@ -257,6 +316,8 @@ size_t websocket_decode(struct websocket_decoder *d, uint8_t *bytes, size_t len,
 	while (at < len && event->kind == WEBSOCKET_NOTHING) {
 		bool whole = true;
 
+		if (d->left == 0 && d->head_len == 0)
+			at = take_whole_frames(d, bytes, len, at, plain);
 		if (d->left == 0)
 			at += take_head(d, bytes + at, len - at, &whole, event);
 		if (!whole || event->kind != WEBSOCKET_NOTHING)
