@@ -426,6 +426,36 @@ static void over_a_websocket_over_tls(void **state)
 	run_all(STACK_WEBSOCKET);
 }
 
+/* What is said to a client that takes nothing would be kept: pongs are dropped. */
+static void pings_of_a_client_that_reads_nothing(void **state)
+{
+	uint8_t *bytes = numbered(MANY);
+	struct stack s = {0};
+	size_t before;
+
+	(void)state;
+	stack_open(&s, STACK_WEBSOCKET, &server);
+	stack_far_frame(&s, 0x89, SLICE("ping"));
+	stack_until(&s, s.far_pongs == 1);
+	stack_far_stall(&s, true);
+	stack_write(&s, slice_of(bytes, MANY));
+	stack_settle(&s);
+	before = backlog_of(&s);
+	assert_true(before > STREAM_BACKLOG_LOW);
+	for (size_t i = 0; i < 100; i++) {
+		stack_far_frame(&s, 0x89, SLICE("ping"));
+		stack_step(&s);
+	}
+	stack_far_send(&s, SLICE("after the pings"));
+	stack_until(&s, s.got.len == strlen("after the pings"));
+	assert_int_equal(backlog_of(&s), before);
+	stack_far_stall(&s, false);
+	stack_until(&s, s.far_got.len == MANY);
+	assert_int_equal(s.far_pongs, 1);
+	stack_close(&s);
+	free(bytes);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -453,6 +483,7 @@ int main(void)
 	    cmocka_unit_test(over_tls_over_memory),
 	    cmocka_unit_test(over_a_stream_over_tls),
 	    cmocka_unit_test(over_a_websocket_over_tls),
+	    cmocka_unit_test(pings_of_a_client_that_reads_nothing),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
