@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "acl/acl_explain.h"
 #include "acl/acl_test.h"
 #include "acl/acl_verdict.h"
-#include "acl_explain.h"
 #include "base/array.h"
 #include "program/command_line.h"
 #include "proto/topic.h"

@@ -8,11 +8,11 @@
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/nearest.h"
-#include "passwd_apply.h"
-#include "passwd_change.h"
-#include "passwd_file.h"
-#include "passwd_restore.h"
-#include "passwd_show.h"
+#include "passwd/passwd_apply.h"
+#include "passwd/passwd_change.h"
+#include "passwd/passwd_file.h"
+#include "passwd/passwd_restore.h"
+#include "passwd/passwd_show.h"
 #include "program/command_line.h"
 
 /* What follows the command. */

@@ -18,9 +18,9 @@
 #include "base/crypto.h"
 #include "base/require.h"
 #include "base/text_input.h"
-#include "passwd_prompt.h"
 #include "program/command_line.h"
 #include "program/trust.h"
+#include "secret.h"
 
 /* The cost that OpenSSL's own tool takes; all versions of the library can read it. */
 #define SCRYPT_N 16384

@@ -10,8 +10,8 @@
 
 #include "base/crypto.h"
 #include "base/text_input.h"
-#include "passwd_prompt.h"
 #include "program/trust.h"
+#include "secret.h"
 
 #define PASSWORD_MAX ((size_t)4096)
 

@@ -1,5 +1,5 @@
 /* What the file has: a table of users, and whether a password is right. */
-#include "passwd_show.h"
+#include "passwd/passwd_show.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -7,9 +7,9 @@
 #include "auth/password.h"
 #include "base/text_input.h"
 #include "base/utf8.h"
-#include "passwd_file.h"
-#include "passwd_prompt.h"
+#include "passwd/passwd_file.h"
 #include "program/command_line.h"
+#include "secret.h"
 
 int passwd_show_verify(const struct passwd_options *o)
 {

@@ -1,6 +1,6 @@
 /* The running broker says what is set aside; of a stopped one its store is read, as a start would
  * read it.  Only the file is changed: the broker does the rest when it takes it over. */
-#include "passwd_restore.h"
+#include "passwd/passwd_restore.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -17,7 +17,7 @@
 #include "conf/conf_load.h"
 #include "ctl/ctl_socket.h"
 #include "durability/user_inventory.h"
-#include "passwd_file.h"
+#include "passwd/passwd_file.h"
 #include "program/command_line.h"
 
 #define REQUEST "{\"command\":\"set-aside\"}\n"

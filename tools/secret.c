@@ -1,6 +1,6 @@
 /* Signals are blocked while the echo is off, except during the wait for a key, so that none arrives
  * between the check and the wait. */
-#include "passwd_prompt.h"
+#include "secret.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* What the command line says to a command of broker-passwd(1). */
-#ifndef TOOLS_PASSWD_COMMAND_H
-#define TOOLS_PASSWD_COMMAND_H
+#ifndef PASSWD_PASSWD_COMMAND_H
+#define PASSWD_PASSWD_COMMAND_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* The answer of `broker-acl explain` on standard output.  Thread: main. */
-#ifndef TOOLS_ACL_EXPLAIN_H
-#define TOOLS_ACL_EXPLAIN_H
+#ifndef ACL_ACL_EXPLAIN_H
+#define ACL_ACL_EXPLAIN_H
 
 #include "acl_context.h"
 

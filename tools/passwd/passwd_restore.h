@@ -1,8 +1,8 @@
 /* `broker-passwd FILE restore-ids`: users whose ids in the file are not those that the broker's
  * store knows get the former ones again.  Errors are printed to stderr; functions return the exit
  * status, 0 for success. */
-#ifndef TOOLS_PASSWD_RESTORE_H
-#define TOOLS_PASSWD_RESTORE_H
+#ifndef PASSWD_PASSWD_RESTORE_H
+#define PASSWD_PASSWD_RESTORE_H
 
 #include <stdbool.h>
 

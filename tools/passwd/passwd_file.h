@@ -1,8 +1,8 @@
 /* The password file as broker-passwd changes it: one line at a time, everything else stays as it
  * is. A new file is written beside the old one and renamed over it, under a lock.  Errors are
  * printed to stderr; functions return the exit status, 0 for success. */
-#ifndef TOOLS_PASSWD_FILE_H
-#define TOOLS_PASSWD_FILE_H
+#ifndef PASSWD_PASSWD_FILE_H
+#define PASSWD_PASSWD_FILE_H
 
 #include <stdbool.h>
 #include <sys/stat.h>

@@ -1,6 +1,6 @@
 /* A change has three steps: check that it makes sense, get the password and hash it, and only then
  * lock, check again and write. */
-#include "passwd_change.h"
+#include "passwd/passwd_change.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,9 +13,9 @@
 #include "base/random.h"
 #include "base/require.h"
 #include "base/utf8.h"
-#include "passwd_file.h"
-#include "passwd_prompt.h"
+#include "passwd/passwd_file.h"
 #include "program/command_line.h"
+#include "secret.h"
 
 /* What the file stores of a password. */
 struct credentials {

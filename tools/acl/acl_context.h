@@ -1,7 +1,7 @@
 /* What broker-acl works with: configuration, users and ACL as the broker loads them, without
  * certificates and listeners.  Thread: main. */
-#ifndef TOOLS_ACL_CONTEXT_H
-#define TOOLS_ACL_CONTEXT_H
+#ifndef ACL_ACL_CONTEXT_H
+#define ACL_ACL_CONTEXT_H
 
 #include "acl/acl.h"
 #include "auth/identity_source.h"

@@ -2,7 +2,7 @@
  * and the id may be missing.  So each line becomes a line of a password file (the password is cut
  * off, an id is added), and the parser of that file says what is wrong with it.  The passwords are
  * read before the lock is taken: whoever writes them may be slow. */
-#include "passwd_apply.h"
+#include "passwd/passwd_apply.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -18,7 +18,7 @@
 #include "base/random.h"
 #include "base/require.h"
 #include "base/text_input.h"
-#include "passwd_file.h"
+#include "passwd/passwd_file.h"
 #include "program/command_line.h"
 
 #define PASSWORD_FIELD ":password="

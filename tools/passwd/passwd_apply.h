@@ -1,8 +1,8 @@
 /* `broker-passwd FILE apply`: the users that standard input lists take the place of those in the
  * file, and a name that stays keeps its id. Errors are printed to stderr; functions return the exit
  * status, 0 for success. */
-#ifndef TOOLS_PASSWD_APPLY_H
-#define TOOLS_PASSWD_APPLY_H
+#ifndef PASSWD_PASSWD_APPLY_H
+#define PASSWD_PASSWD_APPLY_H
 
 #include <stdbool.h>
 #include <stdint.h>

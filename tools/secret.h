@@ -1,7 +1,7 @@
 /* Where broker-passwd gets passwords from: the terminal without echo, standard input, or chance.
  * Errors are printed to stderr; functions return the exit status, 0 for success. */
-#ifndef TOOLS_PASSWD_PROMPT_H
-#define TOOLS_PASSWD_PROMPT_H
+#ifndef TOOLS_SECRET_H
+#define TOOLS_SECRET_H
 
 #include "base/bytes.h"
 

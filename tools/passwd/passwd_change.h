@@ -1,8 +1,8 @@
 /* Commands that change one user. Each returns the exit status, and has said what went wrong. */
-#ifndef TOOLS_PASSWD_CHANGE_H
-#define TOOLS_PASSWD_CHANGE_H
+#ifndef PASSWD_PASSWD_CHANGE_H
+#define PASSWD_PASSWD_CHANGE_H
 
-#include "passwd_command.h"
+#include "passwd/passwd_command.h"
 
 int passwd_change_add(const struct passwd_options *o);
 int passwd_change_set(const struct passwd_options *o);

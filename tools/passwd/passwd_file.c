@@ -1,6 +1,6 @@
 /* The lock is on the file itself: only those who can open it can take it.  A change replaces the
  * file, so the name is compared with the locked file after the lock is taken. */
-#include "passwd_file.h"
+#include "passwd/passwd_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
