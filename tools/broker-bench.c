@@ -27,6 +27,7 @@ static const char usage_text[] =
     "  --host HOST                where it is, and what its certificate must name (localhost)\n"
     "  -p, --port N               its port (8883; with --plain 1883)\n"
     "  --unix PATH                a Unix socket in place of TLS\n"
+    "  --websocket PATH           MQTT over WebSocket, at that path (with the port of HTTPS)\n"
     "  --plain                    TCP without TLS: everybody on the way can read the password\n"
     "  --cafile FILE              the CA of its certificate (default: those of the system)\n"
     "  --capath DIR               a directory of CAs\n"
@@ -82,6 +83,7 @@ static void print_usage(FILE *to)
 TAKE_TEXT(take_host, link.host)
 TAKE_TEXT(take_port, link.port)
 TAKE_TEXT(take_unix, link.unix_path)
+TAKE_TEXT(take_websocket, link.websocket)
 TAKE_FLAG(take_plain, link.plain)
 TAKE_FLAG(take_insecure, link.tls.insecure)
 TAKE_TEXT(take_ca_file, link.tls.ca_file)
@@ -163,7 +165,7 @@ static int take_value(struct options *o, enum workload_key key, const char *valu
 #include "bench/workload.def"
 #undef WORKLOAD
 
-#define OWN_OPTIONS 20
+#define OWN_OPTIONS 21
 
 /* Their names are those of the table, with dashes; written there by main. */
 static char names[WORKLOAD_KEYS][32];
@@ -171,6 +173,7 @@ static struct command_option options[OWN_OPTIONS + WORKLOAD_KEYS] = {
     {"host", 0, true, take_host},
     {"port", 'p', true, take_port},
     {"unix", 0, true, take_unix},
+    {"websocket", 0, true, take_websocket},
     {"plain", 0, false, take_plain},
     {"insecure", 0, false, take_insecure},
     {"cafile", 0, true, take_ca_file},
@@ -296,6 +299,7 @@ static int prepare(struct options *o, const struct workload *w, struct link_sett
 	s->mqtt_kept = s->mqtt;
 	s->mqtt_kept.clean_start = false;
 	s->mqtt_kept.session_expiry_s = (uint32_t)((w->session_expiry + 999) / 1000);
+	s->websocket_cuts = (unsigned)w->websocket_frames;
 	o->link.tls.has_tickets = w->resume;
 	return rc != 0 ? rc : link_settings_init(s, &o->link);
 }

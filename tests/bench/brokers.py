@@ -22,6 +22,23 @@ def free_port():
         return s.getsockname()[1]
 
 
+def cpu_ns(pid):
+    """CPU time of all threads, user and system, by the scheduler's own account."""
+    return sum(int(file.read_text().split()[0]) for file in Path(f"/proc/{pid}/task").glob("*/schedstat"))
+
+
+def cpu_settled_ns(pid):
+    """The same when the process has gone to sleep: a running thread's account is up to a tick old."""
+    last, deadline = cpu_ns(pid), time.monotonic() + TIMEOUT_S
+    while time.monotonic() < deadline:
+        time.sleep(0.005)
+        now = cpu_ns(pid)
+        if now - last < 20000:    # a timer may tick
+            return now
+        last = now
+    raise RuntimeError("the broker does not come to rest")
+
+
 def make_certificates(directory):
     for arguments in (("ca", "ca", "Bench"),
                       ("leaf", "ca", "server", "server", "ec", "localhost", "DNS:localhost", "IP:127.0.0.1")):
@@ -32,6 +49,7 @@ class Broker:
     """One run of one broker, in a directory of its own beside the certificates."""
 
     name = ""
+    words = ()    # of its load
 
     def __init__(self, options, certificates):
         self.options, self.certificates = options, certificates
@@ -94,7 +112,7 @@ class Broker:
 
 class Vakt(Broker):
     workers = 1
-    more = ""    # of its configuration
+    listener = more = ""    # more of its listener, of its configuration
 
     def prepare(self):
         others = [f"    - allow {'publish' if i % 2 else 'subscribe'} house/room{i}/+/state"
@@ -106,7 +124,7 @@ class Vakt(Broker):
 workers: {self.workers}
 listeners:
   - bind: "127.0.0.1:{self.port}"
-tls:
+{self.listener}tls:
   certificates:
     - {{ certificate: {self.certificates}/server.crt, key: {self.certificates}/server.key }}
 authentication:
@@ -141,6 +159,18 @@ class VaktStore(Vakt1):
     """With a store, whatever the load makes of it."""
 
     name, more = "vakt-store", "persistence:\n  directory: store\n"
+
+
+class VaktWebSocket(Vakt1):
+    """Each packet is a frame."""
+
+    name, listener, words = "vakt-ws", "    protocol: https\n    serve: [websocket]\n", ("websocket=/mqtt",)
+
+
+class VaktWebSocket6(VaktWebSocket):
+    """Packets come in as many frames as MQTT.js in Node makes of a PUBLISH."""
+
+    name, words = "vakt-ws6", ("websocket=/mqtt", "websocket-frames=6")
 
 
 class Before(Vakt1):
@@ -193,4 +223,4 @@ set_tcp_nodelay true
         return [self.options.mosquitto, "-c", "mosquitto.conf"]
 
 
-BROKERS = {kind.name: kind for kind in (Vakt1, Mosquitto, Vakt2, VaktStore, Before)}
+BROKERS = {kind.name: kind for kind in (Vakt1, Mosquitto, Vakt2, VaktStore, VaktWebSocket, VaktWebSocket6, Before)}

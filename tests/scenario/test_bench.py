@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import pytest
-from broker_fixture import ENVIRONMENT, ROOT, free_port
+from broker_fixture import ENVIRONMENT, ROOT, free_bind, free_port
 from process import TIMEOUT_S, LineProcess
 from test_bridge import MOSQUITTO
 
@@ -43,7 +43,8 @@ def broker(new_broker):
     fixture = new_broker(users={"anna": ["all"], "bob": ["limited"]},
                          acl={"roles": {"all": ["allow all bench/#", "allow all retained/#"], "limited": ["allow publish bench/#"]}},
                          config={"workers": 2, "limits": {"connections_per_address": 0}})
-    fixture.config["listeners"].append({"bind": f"unix:{fixture.directory}/mqtt.sock"})
+    fixture.config["listeners"] += [{"bind": f"unix:{fixture.directory}/mqtt.sock"},
+                                    {"bind": free_bind(), "protocol": "https", "serve": ["websocket"]}]
     fixture.write()
     for name in ("anna", "bob"):
         fixture.write_file(name, fixture.password(name) + "\n")
@@ -54,6 +55,11 @@ def broker(new_broker):
 def over_tls(broker, user="anna"):
     return Target(broker.process.pid, ["--host", "localhost", "--port", broker.port, "--cafile", broker.pki.path("ca.crt"),
                                        "-u", user, "--password-file", broker.directory / user])
+
+
+def over_websocket(broker, *, path="/mqtt"):
+    options = over_tls(broker).options
+    return Target(broker.process.pid, [*options, "--port", broker.addresses[2][1], "--websocket", path])
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +76,12 @@ def mosquitto(tmp_path_factory):
         process.wait(TIMEOUT_S)
 
 
-@pytest.fixture(params=["tls", "unix", "mosquitto"])
+@pytest.fixture(params=["tls", "unix", "websocket", "mosquitto"])
 def target(request, broker):
     if request.param == "mosquitto":
         return request.getfixturevalue("mosquitto")
+    if request.param == "websocket":
+        return over_websocket(broker)
     if request.param == "unix":
         return Target(broker.process.pid, ["--unix", broker.directory / "mqtt.sock", "-u", "anna",
                                            "--password-file", broker.directory / "anna"])
@@ -122,6 +130,20 @@ def test_as_fast_as_it_goes(target):
                        "--messages", 4000)
     nothing_is_wrong(found)
     assert (found["sent"], found["received"], found["ack_count"]) == (4000, 8000, 4000)
+
+
+@pytest.mark.parametrize("frames", [0, 6])
+def test_frames_of_websocket(broker, frames):
+    """However packets are cut, and with many in a write; messages of more than 64 kB have a long length."""
+    found = over_websocket(broker).run("--publishers", 2, "--subscribers", 2, "--rate", "max", "--bunch", 20, "--qos", 1, "--messages", 400,
+                                       "--websocket-frames", frames, "--payload", "24,200,70000")
+    nothing_is_wrong(found)
+    assert (found["sent"], found["received"]) == (400, 400)
+
+
+def test_idle_websocket_clients(broker):
+    found = over_websocket(broker).run("--idle", 3, "--keep-alive", "1s", "--duration", "3s", "--warm-up", "0")
+    assert found["error"] is None
 
 
 def test_many_connects(broker):
@@ -227,6 +249,9 @@ REFUSED = {
     "another key": (lambda b: ["--host", "localhost", "--port", b.port, "--cafile", b.pki.path("ca.crt"), "--pin", "sha256/" + "A" * 43 + "="],
                     "the server's key is not the pinned one"),
     "nobody": (lambda b: ["--plain", "--port", free_port()], "Connection refused"),
+    "another path": (lambda b: over_websocket(b, path="/elsewhere").options, "the server refused the WebSocket: 404 Not Found: is it the "
+                     "right path?"),
+    "no WebSocket": (lambda b: [*over_tls(b).options, "--websocket", "/mqtt"], "the broker closed the connection instead of opening a WebSocket"),
     "no TLS": (lambda b: ["--plain", "--host", "127.0.0.1", "--port", b.port], "the broker closed the connection"),
 }
 
@@ -257,6 +282,8 @@ USAGE = {
     "excess": (["--publishers", "1", "x"], "unexpected argument 'x'"),
     "no file": (["--scenario", "x"], "--scenario needs --file"),
     "two ways": (["--unix", "x", "--host", "y", "--publishers", "1"], "--unix excludes --host"),
+    "no path": (["--websocket", "mqtt", "--port", "1", "--publishers", "1"], "--websocket: expected a path like /mqtt, not 'mqtt'"),
+    "no port": (["--websocket", "/mqtt", "--publishers", "1"], "--websocket needs --port: the one of the HTTPS listener"),
     "no certificate": (["--cafile", "/nonexistent", "--publishers", "1"], "cannot read CA certificates from the file '/nonexistent'"),
     "no such process": (["--pid", "x"], "--pid: expected the number of a process"),
 }

@@ -22,7 +22,7 @@
 #define REPLAYS_MAX 1000
 
 struct snapshot {
-	uint64_t at_ns, sent, received, acked, wanted, waiting, opened, connects, fails;
+	uint64_t at_ns, sent, received, acked, wanted, waiting, opened, dials, connects, fails;
 	struct usage_process usage;
 };
 
@@ -60,6 +60,7 @@ static void take_counts(struct leader *m, struct snapshot *s)
 		s->wanted += load(&c->wanted);
 		s->waiting += load(&c->waiting);
 		s->opened += load(&c->opened);
+		s->dials += load(&c->dials);
 		s->connects += load(&c->connects);
 		s->fails += load(&c->connect_fails);
 	}
@@ -207,7 +208,8 @@ static bool is_complete(const struct leader *m, const struct snapshot *s)
 {
 	const struct workload *w = m->options->workload;
 
-	if (s->waiting > 0 || (w->qos > 0 && s->acked < s->sent))
+	if (s->waiting > 0 || (w->qos > 0 && s->acked < s->sent) ||
+	    s->connects + s->fails < s->dials)
 		return false;
 	if (w->publishers == 0 || w->away)
 		return true;

@@ -72,6 +72,8 @@ static void drop(struct link *l)
 	if (l->protocol.state != MQTT_CLOSED)
 		mqtt_protocol_close(&l->protocol);
 	buf_clear(&l->protocol.out);
+	mqtt_websocket_fini(&l->websocket);
+	buf_fini(&l->wire);
 }
 
 void link_fini(struct link *l)
@@ -244,9 +246,23 @@ static ssize_t write_some(struct link *l, const uint8_t *data, size_t len)
 	return result == SSL_ERROR_WANT_WRITE || result == SSL_ERROR_WANT_READ ? 0 : -1;
 }
 
+/* What goes out: the packets, or the frames around them. */
+static struct buf *outgoing(struct link *l)
+{
+	struct buf *packets = &l->protocol.out;
+	const struct link_settings *s = l->pool->settings;
+
+	if (s->websocket == NULL)
+		return packets;
+	if (packets->len > 0 && l->websocket.state == MQTT_WEBSOCKET_OPEN)
+		mqtt_websocket_put(&l->websocket, buf_slice(packets), s->websocket_cuts, &l->wire);
+	buf_clear(packets);
+	return &l->wire;
+}
+
 static void flush(struct link *l)
 {
-	struct buf *out = &l->protocol.out;
+	struct buf *out = outgoing(l);
 	bool waited = l->wants_out;
 	size_t sent = 0;
 	ssize_t n = 1;
@@ -277,7 +293,7 @@ static void flush_dirty(struct link_pool *p)
 
 		p->dirty = l->next;
 		l->is_dirty = false;
-		if (l->state >= LINK_LOGIN)
+		if (l->state >= LINK_UPGRADE)
 			flush(l);
 	}
 }
@@ -328,6 +344,32 @@ static bool take_bytes(struct link *l, struct slice bytes)
 	return l->state != LINK_NONE;
 }
 
+static void log_in(struct link *l)
+{
+	REQUIRE(l->state == LINK_HANDSHAKE || l->state == LINK_UPGRADE);
+	l->state = LINK_LOGIN;
+	mqtt_protocol_open(&l->protocol, slice_of_str(l->id), now_ms(l->pool));
+	link_touch(l);
+}
+
+/* What came over the wire, in place. False: it is over. */
+static bool take_wire(struct link *l, uint8_t *bytes, size_t len)
+{
+	size_t plain;
+
+	if (l->pool->settings->websocket == NULL)
+		return take_bytes(l, slice_of(bytes, len));
+	if (!mqtt_websocket_input(&l->websocket, bytes, len, &plain, &l->wire, &l->pool->why)) {
+		end(l, "the broker closed the WebSocket");
+		return false;
+	}
+	if (l->wire.len > 0)
+		link_touch(l);
+	if (l->state == LINK_UPGRADE && l->websocket.state == MQTT_WEBSOCKET_OPEN)
+		log_in(l);
+	return plain == 0 || take_bytes(l, slice_of(bytes, plain));
+}
+
 /* How much came, 0: nothing now; -1: the end. */
 static ssize_t read_some(struct link *l, size_t max_bytes)
 {
@@ -349,6 +391,8 @@ static ssize_t read_some(struct link *l, size_t max_bytes)
 /* Why a connection ended without a word, by how far it had come. */
 static const char *end_text(const struct link *l)
 {
+	if (l->state == LINK_UPGRADE)
+		return "the broker closed the connection instead of opening a WebSocket";
 	return l->state == LINK_LOGIN ? "the broker closed the connection instead of answering "
 	                                "CONNECT"
 	                              : "the broker closed the connection";
@@ -365,7 +409,7 @@ static void receive(struct link *l)
 	     rounds++) {
 		n = read_some(l, READ_BYTES);
 		l->pool->now_ns = clock_monotonic_ns();
-		if (n > 0 && !take_bytes(l, slice_of(l->pool->bytes, (size_t)n)))
+		if (n > 0 && !take_wire(l, l->pool->bytes, (size_t)n))
 			return;
 	}
 	if (n < 0)
@@ -380,7 +424,7 @@ void link_read_slowly(struct link *l, size_t max_bytes)
 	while (l->state == LINK_OPEN && max_bytes > 0 && n > 0) {
 		n = read_some(l, max_bytes < READ_BYTES ? max_bytes : READ_BYTES);
 		l->pool->now_ns = clock_monotonic_ns();
-		if (n > 0 && !take_bytes(l, slice_of(l->pool->bytes, (size_t)n)))
+		if (n > 0 && !take_wire(l, l->pool->bytes, (size_t)n))
 			return;
 		max_bytes -= n > 0 ? (size_t)n : 0;
 	}
@@ -388,11 +432,17 @@ void link_read_slowly(struct link *l, size_t max_bytes)
 		end(l, end_text(l));
 }
 
-static void log_in(struct link *l)
+/* TLS is there, or not wanted. */
+static void begin(struct link *l)
 {
-	REQUIRE(l->state == LINK_HANDSHAKE);
-	l->state = LINK_LOGIN;
-	mqtt_protocol_open(&l->protocol, slice_of_str(l->id), now_ms(l->pool));
+	const struct link_settings *s = l->pool->settings;
+
+	if (s->websocket == NULL) {
+		log_in(l);
+		return;
+	}
+	l->state = LINK_UPGRADE;
+	mqtt_websocket_ask(&l->websocket, s->authority, s->websocket, &l->wire);
 	link_touch(l);
 }
 
@@ -408,7 +458,7 @@ static void shake(struct link *l)
 	if (error == SSL_ERROR_NONE && mqtt_tls_accept(l->pool->tls, l->ssl, &l->problem)) {
 		l->pool->handshakes++;
 		l->pool->resumed += SSL_session_reused(l->ssl) == 1;
-		log_in(l);
+		begin(l);
 		return;
 	}
 	if (l->problem.untrusted)
@@ -432,7 +482,7 @@ static void on_dialed(struct link *l)
 	if (l->ssl != NULL)
 		shake(l);
 	else
-		log_in(l);
+		begin(l);
 }
 
 static void on_event(struct link *l, uint32_t events)

@@ -6,12 +6,14 @@
 #define BENCH_LINK_H
 
 #include "link_settings.h"
+#include "mqtt/mqtt_websocket.h"
 
 enum link_state {
 	LINK_NONE, /* not connected, or no longer */
 	LINK_DIALING,
 	LINK_HANDSHAKE,
-	LINK_LOGIN, /* CONNECT is sent */
+	LINK_UPGRADE, /* the request for a WebSocket is sent */
+	LINK_LOGIN,   /* CONNECT is sent */
 	LINK_OPEN,
 	LINK_LEAVING, /* DISCONNECT is sent: the broker closes */
 };
@@ -39,6 +41,8 @@ struct link {
 	SSL *ssl;
 	SSL_SESSION *ticket; /* for the next connection; NULL: none */
 	struct mqtt_tls_problem problem;
+	struct mqtt_websocket websocket;
+	struct buf wire; /* with a WebSocket: the frames that are to be sent */
 	int fd;
 	enum link_state state;
 	bool is_dirty, wants_out;
@@ -87,7 +91,7 @@ void link_keep_alive(struct link *l);
 
 static inline bool link_is_full(const struct link *l)
 {
-	return l->protocol.out.len > LINK_FULL_BYTES;
+	return l->protocol.out.len + l->wire.len > LINK_FULL_BYTES;
 }
 
 #endif

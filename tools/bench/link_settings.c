@@ -2,6 +2,7 @@
 #include "link_settings.h"
 
 #include <netdb.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
 
@@ -29,10 +30,14 @@ static int find_address(struct link_settings *s, const struct link_options *o)
 	if (rc != 0)
 		return report_error(EXIT_FAILED, "no address for %s, port %s: %s", s->host, port,
 		                    gai_strerror(rc));
+	if (snprintf(s->authority, sizeof(s->authority),
+	             strchr(s->host, ':') == NULL ? "%s:%s" : "[%s]:%s", s->host,
+	             port) >= (int)sizeof(s->authority))
+		rc = report_error(EXIT_USAGE, "--host: the name is too long");
 	memcpy(&s->address, found->ai_addr, found->ai_addrlen);
 	s->address_bytes = found->ai_addrlen;
 	freeaddrinfo(found);
-	return 0;
+	return rc;
 }
 
 static int check_tls(const struct link_settings *s)
@@ -54,6 +59,14 @@ int link_settings_init(struct link_settings *s, const struct link_options *o)
 
 	s->host = o->host == NULL ? "localhost" : o->host;
 	s->tls = o->tls;
+	s->websocket = o->websocket;
+	if (o->websocket != NULL &&
+	    (o->websocket[0] != '/' || strpbrk(o->websocket, " \r\n") != NULL))
+		return report_usage("--websocket: expected a path like /mqtt, not '%s'",
+		                    o->websocket);
+	if (o->websocket != NULL && o->port == NULL && o->unix_path == NULL)
+		return report_usage("--websocket needs --port: the one of the HTTPS listener");
+	(void)snprintf(s->authority, sizeof(s->authority), "localhost");
 	if (o->unix_path != NULL && (o->host != NULL || o->port != NULL || o->plain))
 		return report_usage("--unix excludes --host, --port and --plain");
 	if (o->unix_path != NULL)

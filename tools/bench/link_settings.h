@@ -9,6 +9,7 @@
 
 struct link_options {
 	const char *host, *port, *unix_path;
+	const char *websocket; /* its path; NULL: none */
 	bool plain;
 	struct mqtt_tls_options tls;
 };
@@ -17,12 +18,15 @@ struct link_settings {
 	bool has_tls; /* else bare TCP, or a Unix socket */
 	struct mqtt_tls_options tls;
 	const char *host;                /* what the certificate must name */
+	const char *websocket;           /* its path; NULL: none */
+	unsigned websocket_cuts;         /* mqtt_websocket_put */
+	char authority[300];             /* HOST:PORT, for the request of a WebSocket */
 	struct sockaddr_storage address; /* looked up once, not for each client */
 	socklen_t address_bytes;
 	struct mqtt_options mqtt, mqtt_kept; /* kept: with a session that outlives the connection */
 };
 
-/* All but mqtt and mqtt_kept. 0, or the exit status after an error was reported. */
+/* All but mqtt, mqtt_kept and websocket_cuts. 0, or the exit status after an error was reported. */
 int link_settings_init(struct link_settings *s, const struct link_options *o);
 
 #endif

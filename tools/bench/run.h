@@ -24,10 +24,11 @@ struct storm;
 
 /* Written by one thread, read by main. */
 struct run_counters {
-	_Atomic uint64_t sent, received, acked, waiting;  /* messages */
-	_Atomic uint64_t wanted;                          /* received, of those not slow, once */
-	_Atomic uint64_t opened, connects, connect_fails; /* clients; of the storm */
-	_Atomic uint64_t latency_ns;                      /* the largest since main looked */
+	_Atomic uint64_t sent, received, acked, waiting; /* messages */
+	_Atomic uint64_t wanted;                         /* received, of those not slow, once */
+	_Atomic uint64_t opened;                         /* clients */
+	_Atomic uint64_t dials, connects, connect_fails; /* of the storm */
+	_Atomic uint64_t latency_ns;                     /* the largest since main looked */
 };
 
 static inline void count_up(_Atomic uint64_t *counter, uint64_t by)

@@ -143,6 +143,7 @@ static void start_one(struct run_thread *t, struct stormer *s, uint64_t due_ns, 
 	REQUIRE(due_ns <= now_ns && s->link.state == LINK_NONE);
 	s->due_ns = due_ns;
 	t->storm->started++;
+	count_up(&t->counters.dials, 1);
 	t->due += is_measured;
 	t->begun += is_measured;
 	if (is_measured && !t->storm->is_closed)
