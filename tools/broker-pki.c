@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/array.h"
 #include "pki/pki_diagnose.h"
@@ -16,6 +17,8 @@
 #include "program/command_line.h"
 
 #define DAYS_MAX 36500
+/* Where packages have it. */
+#define SYSTEM_CONFIG "/etc/vakt/broker.yaml"
 
 static const char usage_text[] =
     "usage: broker-pki [-d DIR] init [--name NAME] [--encrypt]   two CAs, for servers and clients\n"
@@ -31,7 +34,8 @@ static const char usage_text[] =
     "       broker-pki [-d DIR] diagnose HOST[:PORT]             which devices would fail there\n"
     "       broker-pki [-d DIR] move-keys DIR                    the CAs' keys to another disk\n"
     "\n"
-    "  -d, --directory DIR      the PKI (default: pki)\n"
+    "  -d, --directory DIR      the PKI (default: pki, here or beside the broker's configuration)\n"
+    "  -c, --config FILE        broker.yaml: the PKI is the directory pki beside it\n"
     "  --keys DIR               where the CAs' keys are, if not in the PKI\n"
     "  --passphrase-file FILE   its first line is the passphrase of the CAs' keys\n"
     "  --encrypt                init: ask for a passphrase, and encrypt the keys\n"
@@ -112,6 +116,7 @@ static int take_number(const char *option, const char *value, unsigned max, unsi
 	}
 
 TEXT_OPTION(directory, directory)
+TEXT_OPTION(config, config)
 TEXT_OPTION(keys, keys)
 TEXT_OPTION(passphrase_file, passphrase_file)
 TEXT_OPTION(name, name)
@@ -139,6 +144,7 @@ static int take_port(void *options, const char *value)
 
 static const struct command_option command_options[] = {
     {"directory", 'd', true, take_directory},
+    {"config", 'c', true, take_config},
     {"keys", 0, true, take_keys},
     {"passphrase-file", 0, true, take_passphrase_file},
     {"encrypt", 0, false, take_encrypt},
@@ -164,6 +170,29 @@ static const struct command_line line = {.program = "broker-pki",
 
 /* ---- main ---- */
 
+/* 0, or the exit status after words. */
+static int find_place(struct pki_options *o, char **place)
+{
+	if (o->config != NULL && o->directory != NULL)
+		return report_usage("give -d DIR or -c broker.yaml, not both");
+	if (o->config != NULL && access(o->config, F_OK) != 0)
+		return report_error(EXIT_USAGE, "-c: cannot find %s: %s", o->config,
+		                    strerror(errno));
+	if (o->directory != NULL)
+		return 0;
+	*place = pki_options_place(o->config, SYSTEM_CONFIG);
+	o->directory = *place;
+	if (o->directory == NULL && strcmp(o->words[0], "init") == 0)
+		o->directory = "pki";
+	return o->directory != NULL
+	           ? 0
+	           : report_error(EXIT_USAGE,
+	                          "which PKI? There is neither a directory pki nor a broker.yaml "
+	                          "here, and no " SYSTEM_CONFIG
+	                          "; name it with -d DIR, or the broker's configuration with -c "
+	                          "broker.yaml, or make a new one here with 'broker-pki init'");
+}
+
 static int run(struct pki_options *o)
 {
 	const struct pki_command *command = NULL;
@@ -186,7 +215,8 @@ static int run(struct pki_options *o)
 
 int main(int argc, char **argv)
 {
-	struct pki_options o = {.directory = "pki", .port = 8883};
+	struct pki_options o = {.port = 8883};
+	char *place = NULL;
 	int rc;
 
 	command_line_start(&line);
@@ -198,5 +228,9 @@ int main(int argc, char **argv)
 		return report_usage("which command?");
 	o.words = argv + optind;
 	o.word_count = (size_t)(argc - optind);
-	return command_line_finish(run(&o));
+	rc = find_place(&o, &place);
+	if (rc == 0)
+		rc = run(&o);
+	free(place);
+	return command_line_finish(rc);
 }

@@ -8,9 +8,9 @@ import stat
 import subprocess
 
 import pytest
-from broker_fixture import BROKER, ROOT, BrokerFixture
+from broker_fixture import BROKER, ENVIRONMENT, ROOT, BrokerFixture
 from clients import MosquittoSub
-from private_pki import PrivatePki, openssl, text_of, verify
+from private_pki import PKI, PrivatePki, openssl, text_of, verify
 from process import TIMEOUT_S
 
 NODE = ROOT / "tests/scenario/node"
@@ -30,6 +30,35 @@ def pki(tmp_path_factory):
 def copy(pki, tmp_path):
     shutil.copytree(pki.path, tmp_path / "pki")
     return PrivatePki(tmp_path, made=False)
+
+
+# --- where it is ---
+
+def in_directory(directory, *words):
+    return subprocess.run([PKI, *words], cwd=directory, text=True, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=TIMEOUT_S,
+                          env=ENVIRONMENT)
+
+
+def test_it_is_beside_the_configuration(tmp_path):
+    """broker.yaml names its files; who is elsewhere names broker.yaml; and nobody gets a second one by chance."""
+    house, elsewhere = tmp_path / "house", tmp_path / "elsewhere"
+    house.mkdir()
+    elsewhere.mkdir()
+    (house / "broker.yaml").touch()
+    assert in_directory(elsewhere, "-c", "../house/broker.yaml", "init").returncode == 0
+    assert (house / "pki/server-ca.crt").exists() and list(elsewhere.iterdir()) == []
+    for directory, words in ((elsewhere, ["-c", house / "broker.yaml"]), (house, []), (house, ["-d", "pki"])):
+        done = in_directory(directory, *words, "client", "anna", "--new-key")
+        assert done.returncode == 0, done
+    if not os.path.exists("/etc/vakt/broker.yaml"):
+        done = in_directory(elsewhere, "client", "anna")
+        assert done.returncode == 2 and "name it with -d DIR, or the broker's configuration with -c broker.yaml" in done.stderr, done
+        assert list(elsewhere.iterdir()) == []
+        assert in_directory(elsewhere, "init").returncode == 0
+        assert (elsewhere / "pki/client-ca.crt").exists()
+    for words, want in ((["-c", "no.yaml", "list"], "-c: cannot find no.yaml"), (["-c", "broker.yaml", "-d", "pki", "list"], "not both")):
+        done = in_directory(house, *words)
+        assert done.returncode == 2 and want in done.stderr, done
 
 
 # --- what is issued ---

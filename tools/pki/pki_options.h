@@ -5,8 +5,8 @@
 #include "pki/pki.h"
 
 struct pki_options {
-	/* --directory and --keys. */
-	const char *directory, *keys;
+	/* --directory, else pki_options_place; --config; --keys. */
+	const char *directory, *config, *keys;
 	const char *passphrase_file;
 	bool encrypt;
 	const char *name;
@@ -28,6 +28,10 @@ struct pki_options {
 /* Returns the exit status. */
 typedef int pki_command_fn(const struct pki_options *o);
 
+/* Where the PKI is that nobody named: `pki` beside `config` (NULL: not given), here where there is
+ * a `pki` or a broker.yaml, or beside `system_config` where that exists. The caller frees; NULL:
+ * it cannot be known. */
+char *pki_options_place(const char *config, const char *system_config);
 /* Open as the options say. Close in any case. */
 int pki_options_open(const struct pki_options *o, enum pki_access access, struct pki *pki);
 
