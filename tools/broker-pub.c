@@ -60,7 +60,7 @@ static int take_topic(void *options, const char *value)
 	struct pub *p = options;
 
 	if (p->topic != NULL)
-		return report_usage("-t: there is one topic for each call");
+		return report_usage("-t, and -L with a topic: there is one topic for each call");
 	p->topic = value;
 	return 0;
 }
@@ -347,6 +347,8 @@ static int run(struct pub *p)
 {
 	int rc = client_options_finish(&p->options);
 
+	if (rc == 0 && p->options.url_topic != NULL)
+		rc = take_topic(p, p->options.url_topic);
 	if (rc == 0)
 		rc = check_options(p);
 	if (rc == 0)

@@ -262,6 +262,10 @@ static int run(struct rr *r)
 {
 	int rc = client_options_finish(&r->options);
 
+	if (rc == 0 && r->topic == NULL)
+		r->topic = r->options.url_topic;
+	else if (rc == 0 && r->options.url_topic != NULL)
+		rc = report_usage("-t, and -L with a topic: there is one topic for each call");
 	if (rc == 0)
 		rc = check_options(r);
 	if (rc == 0)

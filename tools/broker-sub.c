@@ -365,6 +365,8 @@ static int run(struct sub *s)
 {
 	int rc = client_options_finish(&s->options);
 
+	if (rc == 0 && s->options.url_topic != NULL)
+		rc = take_topic(s, s->options.url_topic);
 	if (rc == 0)
 		rc = check_options(s);
 	if (rc == 0)

@@ -276,12 +276,17 @@ def test_who_may_not(broker):
 
 USAGE = {
     "nothing to do": ([], "there is nothing to do"),
-    "a password that all can read": (["-P", "x"], "can be read by all users of this machine"),
+    "a password that all can read": (["-P", "x"], "a password on the command line is seen by every user of this machine"),
     "bad value": (["--qos", "3"], "--qos: expected a whole number from 0 to 2, not '3'"),
     "unknown": (["--publisher", "3", "--quite"], "there is no option '--quite'; did you mean --quiet?"),
     "excess": (["--publishers", "1", "x"], "unexpected argument 'x'"),
     "no file": (["--scenario", "x"], "--scenario needs --file"),
-    "two ways": (["--unix", "x", "--host", "y", "--publishers", "1"], "--unix excludes --host"),
+    "two ways": (["--unix", "x", "--host", "y", "--publishers", "1"], "--unix and a host cannot be used together"),
+    "two kinds": (["--unix", "x", "--plain", "--publishers", "1"], "--plain is for TCP, and --unix is without TLS anyway"),
+    "what was --quiet": (["-q", "--json", "--publishers", "1"], "-q is the quality of service, as of broker-pub; no lines of progress: --quiet"),
+    "the last -q": (["--publishers", "1", "-q"], "-q needs a value"),
+    "a client id": (["-i", "me"], "there is no option '-i': each client has an id of its own"),
+    "no user": (["--publishers", "1", "-h", "localhost", "--password-command", "echo x"], "there is a password, and no user: -u USER"),
     "no path": (["--websocket", "mqtt", "--port", "1", "--publishers", "1"], "--websocket: expected a path like /mqtt, not 'mqtt'"),
     "no port": (["--websocket", "/mqtt", "--publishers", "1"], "--websocket needs --port: the one of the HTTPS listener"),
     "no certificate": (["--cafile", "/nonexistent", "--publishers", "1"], "cannot read CA certificates from the file '/nonexistent'"),
@@ -295,6 +300,25 @@ def test_usage(case):
     done = subprocess.run([BENCH, *words], env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
                           timeout=TIMEOUT_S)
     assert done.returncode == 2 and want in done.stderr and done.stdout == "", done
+
+
+def test_words_of_the_other_clients(broker, tmp_path):
+    """A profile, a password from a command, an address with a topic, the letters of mosquitto's clients."""
+    profiles = tmp_path / "vakt/clients.yaml"
+    profiles.parent.mkdir()
+    profiles.write_text(f"default: {{ host: localhost, port: {broker.port}, ca: {broker.pki.path('ca.crt')}, user: anna, "
+                        f"password_command: cat {broker.directory}/anna }}\n")
+    load = ["-q", 1, "-k", 30, "-M", 5, "--publishers", 1, "--subscribers", 1, "--rate", 200, "--messages", 20, "--quiet", "--json", "-"]
+    for place in ([], ["-L", f"mqtts://anna@localhost:{broker.port}/bench/there", "--cafile", broker.pki.path("ca.crt"),
+                       "--password-file", broker.directory / "anna", "-A", "127.0.0.2"]):
+        done = subprocess.run([BENCH, *map(str, [*place, *load])], env={**ENVIRONMENT, "XDG_CONFIG_HOME": str(tmp_path)},
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=3 * TIMEOUT_S)
+        assert done.returncode in (0, LIMITED), done
+        found = json.loads(done.stdout)
+        nothing_is_wrong(found)
+        assert found["ack_count"] == 20
+        assert (found["workload_topic"], found["workload_keep_alive"], found["workload_window"]) == \
+            ("bench/there" if place else "bench", "30000ms", "5")
 
 
 def test_scenarios_of_a_file(broker, tmp_path):

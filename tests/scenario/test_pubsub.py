@@ -282,6 +282,19 @@ def test_nobody_there(anna, topic):
     assert "there is no such socket" in anna.refuse(CANNOT_CONNECT, *words, login=["--unix", "no.sock"])
 
 
+def test_an_address_in_one_word(broker, anna, topic):
+    """-L with user and topic: the filter of sub, the topic of pub and rr."""
+    login = [f"mqtts://anna@localhost:{broker.port}", *anna.login[4:6], *anna.login[8:]]
+
+    def words(tool, what, *more):
+        return (tool, "-L", f"{login[0]}/{what}", *more)
+
+    anna.login = login[1:]
+    sub = anna.sub(*words("sub", f"{topic}/+", "-C", "1")[1:])
+    anna.run(*words("pub", f"{topic}/one", "-m", "here", "-q", "1"))
+    assert lines_of(sub) == ["here"]
+
+
 def test_a_port_without_tls(anna, topic):
     plain = LineProcess([MOSQUITTO, "-p", str(port := free_port())], stdin=subprocess.DEVNULL)
     plain.wait_line("running")
@@ -304,7 +317,8 @@ def test_too_large_for_the_server(anna, topic):
     (("pub", "-t", "x", "-m", "x", "-D", "publish", "content-typ", "y"), "did you mean 'content-type'?"),
     (("pub", "-t", "x", "-m", "x", "-D", "publish", "will-delay-interval", "1"), "is not allowed in this packet"),
     (("pub", "-t", "x", "-m", "x", "-c"), "needs a client id"),
-    (("pub", "-t", "x", "-m", "x", "-L", "mqtt://h"), "TLS only"),
+    (("pub", "-t", "x", "-m", "x", "-L", "mqtt://h"), "an address without TLS, which this program does not speak: mqtts://h, with the port"),
+    (("pub", "-t", "x", "-m", "x", "-L", "mqtts://h/y"), "there is one topic for each call"),
     (("pub", "-t", "x", "-m", "x", "--mesage", "x"), "did you mean --message?"),
     (("sub",), "what to subscribe to?"),
     (("sub", "-t", "a/#/b"), "is not valid"),

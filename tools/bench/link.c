@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/require.h"
 #include "base/utf8.h"
+#include "mqtt/mqtt_dial.h"
 
 enum { EVENTS = 256, READ_BYTES = 65536, ROUNDS = 16, SLOW_RECEIVE_BUFFER = 4096 };
 
@@ -209,8 +210,9 @@ void link_start(struct link *l)
 		(void)setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (l->slow)
 		(void)setsockopt(l->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
-	if (connect(l->fd, (const struct sockaddr *)&s->address, s->address_bytes) != 0 &&
-	    errno != EINPROGRESS)
+	if (mqtt_dial_bind(l->fd, s->source, s->address.ss_family) != 0 ||
+	    (connect(l->fd, (const struct sockaddr *)&s->address, s->address_bytes) != 0 &&
+	     errno != EINPROGRESS))
 		end(l, strerror(errno));
 	else if ((s->has_tls && !start_tls(l)) || !watch(l, EPOLL_CTL_ADD))
 		end(l, "no memory for another connection");

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/require.h"
 #include "program/command_line.h"
 
 static int use_unix_path(struct link_settings *s, const char *path)
@@ -21,23 +22,25 @@ static int use_unix_path(struct link_settings *s, const char *path)
 	return 0;
 }
 
-static int find_address(struct link_settings *s, const struct link_options *o)
+static int find_address(struct link_settings *s, const struct client_options *o)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
-	const char *port = o->port != NULL ? o->port : o->plain ? "1883" : "8883";
-	int rc = getaddrinfo(s->host, port, &hints, &found);
+	char port[8];
+	int rc;
 
-	if (rc != 0)
-		return report_error(EXIT_FAILED, "no address for %s, port %s: %s", s->host, port,
-		                    gai_strerror(rc));
+	(void)snprintf(port, sizeof(port), "%u", o->port);
 	if (snprintf(s->authority, sizeof(s->authority),
 	             strchr(s->host, ':') == NULL ? "%s:%s" : "[%s]:%s", s->host,
 	             port) >= (int)sizeof(s->authority))
-		rc = report_error(EXIT_USAGE, "--host: the name is too long");
+		return report_error(EXIT_USAGE, "--host: the name is too long");
+	rc = getaddrinfo(s->host, port, &hints, &found);
+	if (rc != 0)
+		return report_error(EXIT_FAILED, "no address for %s, port %s: %s", s->host, port,
+		                    gai_strerror(rc));
 	memcpy(&s->address, found->ai_addr, found->ai_addrlen);
 	s->address_bytes = found->ai_addrlen;
 	freeaddrinfo(found);
-	return rc;
+	return 0;
 }
 
 static int check_tls(const struct link_settings *s)
@@ -53,25 +56,27 @@ static int check_tls(const struct link_settings *s)
 	return rc;
 }
 
-int link_settings_init(struct link_settings *s, const struct link_options *o)
+int link_settings_init(struct link_settings *s, const struct client_options *o)
 {
-	int rc;
+	struct mqtt_endpoint endpoint;
 
-	s->host = o->host == NULL ? "localhost" : o->host;
-	s->tls = o->tls;
-	s->websocket = o->websocket;
-	if (o->websocket != NULL &&
-	    (o->websocket[0] != '/' || strpbrk(o->websocket, " \r\n") != NULL))
-		return report_usage("--websocket: expected a path like /mqtt, not '%s'",
-		                    o->websocket);
-	if (o->websocket != NULL && o->port == NULL && o->unix_path == NULL)
-		return report_usage("--websocket needs --port: the one of the HTTPS listener");
+	REQUIRE((o->host != NULL) != (o->socket != NULL));
+	client_options_fill(o, NULL, &endpoint, &s->mqtt);
+	s->host = o->host;
+	s->source = o->source;
+	s->tls = client_options_tls_options(o);
+	s->has_tls = client_options_have_tls(o);
 	(void)snprintf(s->authority, sizeof(s->authority), "localhost");
-	if (o->unix_path != NULL && (o->host != NULL || o->port != NULL || o->plain))
-		return report_usage("--unix excludes --host, --port and --plain");
-	if (o->unix_path != NULL)
-		return use_unix_path(s, o->unix_path);
-	s->has_tls = !o->plain;
-	rc = find_address(s, o);
-	return rc != 0 || o->plain ? rc : check_tls(s);
+	if (o->socket != NULL)
+		return use_unix_path(s, o->socket);
+	return find_address(s, o);
+}
+
+int link_settings_check(const struct link_settings *s)
+{
+	if (s->websocket != NULL &&
+	    (s->websocket[0] != '/' || strpbrk(s->websocket, " \r\n") != NULL))
+		return report_usage("--websocket: expected a path like /mqtt, not '%s'",
+		                    s->websocket);
+	return s->has_tls ? check_tls(s) : 0;
 }

@@ -4,20 +4,13 @@
 
 #include <sys/socket.h>
 
-#include "mqtt/mqtt_protocol.h"
-#include "mqtt/mqtt_tls.h"
-
-struct link_options {
-	const char *host, *port, *unix_path;
-	const char *websocket; /* its path; NULL: none */
-	bool plain;
-	struct mqtt_tls_options tls;
-};
+#include "options/client_options.h"
 
 struct link_settings {
 	bool has_tls; /* else bare TCP, or a Unix socket */
 	struct mqtt_tls_options tls;
 	const char *host;                /* what the certificate must name */
+	const char *source;              /* address to connect from; NULL: any */
 	const char *websocket;           /* its path; NULL: none */
 	unsigned websocket_cuts;         /* mqtt_websocket_put */
 	char authority[300];             /* HOST:PORT, for the request of a WebSocket */
@@ -26,7 +19,11 @@ struct link_settings {
 	struct mqtt_options mqtt, mqtt_kept; /* kept: with a session that outlives the connection */
 };
 
-/* All but mqtt, mqtt_kept and websocket_cuts. 0, or the exit status after an error was reported. */
-int link_settings_init(struct link_settings *s, const struct link_options *o);
+/* After client_options_finish: all but mqtt_kept and what is of WebSocket. 0, or the exit status
+ * after an error was reported. */
+int link_settings_init(struct link_settings *s, const struct client_options *o);
+/* What is wrong with files of TLS, and what else is set, is said now and not by the first client.
+ */
+int link_settings_check(const struct link_settings *s);
 
 #endif

@@ -96,7 +96,7 @@ static int connect_unix(const char *path)
 }
 
 /* The port is left to connect(2): there are more of them than a local address alone has. */
-static int bind_source(int fd, const char *source, int family)
+int mqtt_dial_bind(int fd, const char *source, int family)
 {
 	struct sockaddr_in in4 = {.sin_family = AF_INET};
 	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
@@ -121,7 +121,7 @@ static int connect_tcp(const struct addrinfo *to, const char *source)
 	if (fd < 0)
 		return -errno;
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (bind_source(fd, source, to->ai_family) == 0 &&
+	if (mqtt_dial_bind(fd, source, to->ai_family) == 0 &&
 	    (connect(fd, to->ai_addr, to->ai_addrlen) == 0 || errno == EINPROGRESS))
 		return fd;
 	error = errno;

@@ -3,7 +3,7 @@
 #ifndef PUBSUB_CLIENT_RUN_H
 #define PUBSUB_CLIENT_RUN_H
 
-#include "pubsub/client_options.h"
+#include "options/client_options.h"
 
 struct client_run;
 

@@ -1,7 +1,7 @@
 /* Numbers, durations, topics and properties of the clients' command lines. */
 #include <getopt.h>
 
-#include "pubsub/client_options.h"
+#include "options/client_options.h"
 #include "rows.h"
 
 static const struct {
@@ -76,9 +76,6 @@ static const struct {
     {{"-P", "secret"}, NULL, NULL, EXIT_USAGE},
     {{"-p", "0"}, NULL, NULL, EXIT_USAGE},
     {{"-V", "6"}, NULL, NULL, EXIT_USAGE},
-    {{"-L", "mqtts://anna:secret@host"}, NULL, NULL, EXIT_USAGE},
-    {{"-L", "mqtt://host"}, NULL, NULL, EXIT_USAGE},
-    {{"-L", "mqtts://host:port"}, NULL, NULL, EXIT_USAGE},
 };
 
 static void print_usage(FILE *to)
@@ -116,22 +113,48 @@ static void command_lines(void **state)
 	}
 }
 
+static const struct {
+	const char *text, *user, *host, *topic;
+	uint16_t port;
+	int status;
+} urls[] = {
+    {"mqtts://anna@host:1", "anna", "host", NULL, 1, -1},
+    {"mqtts://[::1]:2", NULL, "::1", NULL, 2, -1},
+    {"mqtts://[::1]", NULL, "::1", NULL, 0, -1},
+    {"mqtts://host/", NULL, "host", NULL, 0, -1},
+    {"mqtts://host:3/home/lamp/on", NULL, "host", "home/lamp/on", 3, -1},
+    {"mqtts://anna@host//from/root", "anna", "host", "/from/root", 0, -1},
+    {"mqtts://host/who:is@this", NULL, "host", "who:is@this", 0, -1},
+    {"mqtts://anna:secret@host", NULL, NULL, NULL, 0, EXIT_USAGE},
+    {"mqtt://host", NULL, NULL, NULL, 0, EXIT_USAGE},
+    {"host", NULL, NULL, NULL, 0, EXIT_USAGE},
+    {"mqtts://host:port", NULL, NULL, NULL, 0, EXIT_USAGE},
+    {"mqtts://host:0", NULL, NULL, NULL, 0, EXIT_USAGE},
+    {"mqtts://anna@/topic", NULL, NULL, NULL, 0, EXIT_USAGE},
+};
+
+static bool is_same(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
 static void addresses(void **state)
 {
-	static const char *const plain[] = {"-L", "mqtts://anna@host:1", NULL};
-	static const char *const six[] = {"-L", "mqtts://[::1]:2", NULL};
-	struct client_options o;
-
 	(void)state;
-	assert_int_equal(read_words(&o, plain, 3), -1);
-	assert_string_equal(o.user, "anna");
-	assert_string_equal(o.host, "host");
-	assert_int_equal(o.port, 1);
-	client_options_fini(&o);
-	assert_int_equal(read_words(&o, six, 3), -1);
-	assert_string_equal(o.host, "::1");
-	assert_int_equal(o.port, 2);
-	client_options_fini(&o);
+	for (size_t i = 0; i < COUNT(urls); i++) {
+		const char *const words[] = {"-L", urls[i].text, NULL};
+		struct client_options o;
+		int status = read_words(&o, words, 3);
+
+		if (status != urls[i].status)
+			fail_msg("%s: %d", urls[i].text, status);
+		if (status < 0 &&
+		    (!is_same(o.user, urls[i].user) || !is_same(o.host, urls[i].host) ||
+		     !is_same(o.url_topic, urls[i].topic) || o.port != urls[i].port))
+			fail_msg("%s: %s at %s, %u, about %s", urls[i].text, o.user, o.host, o.port,
+			         o.url_topic);
+		client_options_fini(&o);
+	}
 }
 
 int main(void)

@@ -1,6 +1,6 @@
 /* The options that all clients have.  Letters are those that people know from mosquitto's clients
  * where they mean the same. */
-#include "pubsub/client_options.h"
+#include "options/client_options.h"
 
 #include <getopt.h>
 #include <stdlib.h>
@@ -12,12 +12,14 @@
 #include "base/crypto.h"
 #include "base/random.h"
 #include "base/require.h"
+#include "options/client_password.h"
+#include "options/client_profile.h"
+#include "options/client_url.h"
+#include "options/property_option.h"
 #include "proto/topic.h"
-#include "pubsub/client_password.h"
-#include "pubsub/client_profile.h"
-#include "pubsub/property_option.h"
 
 #define DEFAULT_PORT       8883
+#define DEFAULT_PORT_PLAIN 1883
 #define DEFAULT_KEEP_ALIVE 60
 #define RECEIVE_MAXIMUM    1000
 #define RETRY_MIN_MS       1000
@@ -142,10 +144,7 @@ static int take_password(void *options, const char *value)
 {
 	(void)options;
 	(void)value;
-	return report_error(EXIT_USAGE,
-	                    "a password on the command line is seen by every user of this machine "
-	                    "and stays in the shell's history; use --password-file FILE, "
-	                    "--password-command COMMAND, --ask-password, or a profile");
+	return report_error(EXIT_USAGE, CLIENT_PASSWORD_IN_SIGHT);
 }
 
 static int take_port(void *options, const char *value)
@@ -236,44 +235,12 @@ static int take_property(void *options, const char *value)
 	return property_option_take(options, value);
 }
 
-/* mqtts://[USER@]HOST[:PORT], without a topic: that is -t. */
 static int take_url(void *options, const char *value)
 {
-	struct client_options *o = options;
-	const char *scheme = "mqtts://";
-	char *rest, *at, *colon;
-
-	if (strncmp(value, scheme, strlen(scheme)) != 0)
-		return report_error(
-		    EXIT_USAGE,
-		    "-L: '%s' does not begin with mqtts://: this program speaks TLS only", value);
-	free(o->url);
-	o->url = rest = xstrdup(value + strlen(scheme));
-	at = strrchr(rest, '@');
-	if (at != NULL) {
-		*at = '\0';
-		if (strchr(rest, ':') != NULL)
-			return take_password(options, NULL);
-		o->user = rest;
-		rest = at + 1;
-	}
-	if (strchr(rest, '/') != NULL)
-		return report_usage("-L: give the topic with -t, not in the address");
-	o->host = rest;
-	o->has_url = true;
-	colon = rest[0] == '[' ? strchr(rest, ']') : rest;
-	if (rest[0] == '[' && colon != NULL) {
-		o->host = rest + 1;
-		*colon++ = '\0';
-	}
-	colon = colon == NULL ? NULL : strchr(colon, ':');
-	if (colon == NULL)
-		return 0;
-	*colon = '\0';
-	return take_port(options, colon + 1);
+	return client_url_take(options, value);
 }
 
-static const struct command_option rows_of_all[] = {
+static const struct command_option rows_to_connect[] = {
     {"profile", 0, true, take_profile},
     {"host", 'h', true, take_host},
     {"port", 'p', true, take_port},
@@ -287,15 +254,6 @@ static const struct command_option rows_of_all[] = {
     {"password-file", 0, true, take_password_file},
     {"password-command", 0, true, take_password_command},
     {"ask-password", 0, false, take_ask_password},
-    {"id", 'i', true, take_id},
-    {"id-prefix", 'I', true, take_id_prefix},
-    {"protocol-version", 'V', true, take_version},
-    {"keepalive", 'k', true, take_keep_alive},
-    {"disable-clean-session", 'c', false, take_persistent},
-    {"session-expiry-interval", 'x', true, take_expiry},
-    {"max-inflight", 'M', true, take_send_maximum},
-    {"property", 'D', true, take_property},
-    {"wait", 'W', true, take_wait},
     {"cafile", 0, true, take_ca_file},
     {"capath", 0, true, take_ca_directory},
     {"cert", 0, true, take_certificate},
@@ -304,6 +262,19 @@ static const struct command_option rows_of_all[] = {
     {"pin", 0, true, take_pin},
     {"server-name", 0, true, take_server_name},
     {"insecure", 0, false, take_insecure},
+    {"protocol-version", 'V', true, take_version},
+    {"quiet", 0, false, take_quiet},
+};
+
+static const struct command_option rows_of_sessions[] = {
+    {"id", 'i', true, take_id},
+    {"id-prefix", 'I', true, take_id_prefix},
+    {"keepalive", 'k', true, take_keep_alive},
+    {"disable-clean-session", 'c', false, take_persistent},
+    {"session-expiry-interval", 'x', true, take_expiry},
+    {"max-inflight", 'M', true, take_send_maximum},
+    {"property", 'D', true, take_property},
+    {"wait", 'W', true, take_wait},
     {"will-topic", 0, true, take_will_topic},
     {"will-payload", 0, true, take_will_payload},
     {"will-qos", 0, true, take_will_qos},
@@ -311,14 +282,45 @@ static const struct command_option rows_of_all[] = {
     {"keep-trying", 0, false, take_keep_trying},
     {"no-reconnect", 0, false, take_no_reconnect},
     {"debug", 'd', false, take_debug},
-    {"quiet", 0, false, take_quiet},
 };
+
+_Static_assert(ARRAY_LEN(rows_to_connect) + ARRAY_LEN(rows_of_sessions) <= CLIENT_OPTION_ROWS_MAX,
+               "room for all of them");
+
+size_t client_options_rows_to_connect(struct command_option *rows)
+{
+	memcpy(rows, rows_to_connect, sizeof(rows_to_connect));
+	return ARRAY_LEN(rows_to_connect);
+}
 
 size_t client_options_rows(struct command_option *rows)
 {
-	_Static_assert(ARRAY_LEN(rows_of_all) <= CLIENT_OPTION_ROWS_MAX, "room for all of them");
-	memcpy(rows, rows_of_all, sizeof(rows_of_all));
-	return ARRAY_LEN(rows_of_all);
+	size_t count = client_options_rows_to_connect(rows);
+
+	memcpy(rows + count, rows_of_sessions, sizeof(rows_of_sessions));
+	return count + ARRAY_LEN(rows_of_sessions);
+}
+
+void client_options_usage_to_connect(FILE *to)
+{
+	fputs("\nWhere to, and who:\n"
+	      "  -h, --host HOST, -p, --port PORT   default: localhost, 8883\n"
+	      "  -L, --url mqtts://[USER@]HOST[:PORT][/TOPIC]\n"
+	      "  --unix PATH              the broker's Unix socket, without TLS\n"
+	      "  -A, --bind ADDRESS       connect from this address\n"
+	      "  --profile NAME           of ~/.config/vakt/clients.yaml (default: 'default')\n"
+	      "  -u, --user USER          and one of these, never the password itself:\n"
+	      "      --password-file FILE, --password-command COMMAND, --ask-password\n"
+	      "  -V, --protocol-version 5|3.1.1\n"
+	      "TLS:\n"
+	      "  --cafile FILE, --capath DIR   trusted CAs (default: those of the system)\n"
+	      "  --cert FILE, --key FILE       client certificate; --key-password-file FILE\n"
+	      "  --pin sha256/BASE64           the server's key; without a CA it alone is checked\n"
+	      "  --server-name NAME            the name in the certificate, if it is another\n"
+	      "  --insecure                    check nothing: anybody on the way can read and "
+	      "change\n"
+	      "                                everything, the password too\n",
+	      to);
 }
 
 void client_options_usage(FILE *to, const char *text)
@@ -328,24 +330,9 @@ void client_options_usage(FILE *to, const char *text)
 		return;
 	}
 	fputs(text, to);
-	fputs("\nWhere to, and who:\n"
-	      "  -h, --host HOST, -p, --port PORT   default: localhost, 8883\n"
-	      "  -L, --url mqtts://[USER@]HOST[:PORT]\n"
-	      "  --unix PATH              the broker's Unix socket, without TLS\n"
-	      "  --profile NAME           of ~/.config/vakt/clients.yaml (default: 'default')\n"
-	      "  -u, --user USER          and one of these, never the password itself:\n"
-	      "      --password-file FILE, --password-command COMMAND, --ask-password\n"
+	client_options_usage_to_connect(to);
+	fputs("Session:\n"
 	      "  -i, --id ID              client id (default: by chance); -I PREFIX\n"
-	      "TLS:\n"
-	      "  --cafile FILE, --capath DIR   trusted CAs (default: those of the system)\n"
-	      "  --cert FILE, --key FILE       client certificate; --key-password-file FILE\n"
-	      "  --pin sha256/BASE64           the server's key; without a CA it alone is checked\n"
-	      "  --server-name NAME            the name in the certificate, if it is another\n"
-	      "  --insecure                    check nothing: anybody on the way can read and "
-	      "change\n"
-	      "                                everything, the password too\n"
-	      "Session:\n"
-	      "  -V, --protocol-version 5|3.1.1\n"
 	      "  -c, --disable-clean-session   keep the session (with -i); -x DURATION: for how "
 	      "long\n"
 	      "  -k, --keepalive SECONDS       default: 60\n"
@@ -380,6 +367,8 @@ static int check_together(const struct client_options *o)
 		return report_usage("--unix and a host cannot be used together");
 	if (o->client_id != NULL && o->client_id_prefix != NULL)
 		return report_usage("-i and -I cannot be used together");
+	if (o->plain && o->socket != NULL)
+		return report_usage("--plain is for TCP, and --unix is without TLS anyway");
 	if (o->key != NULL && o->certificate == NULL)
 		return report_usage("--key needs the certificate that belongs to it: --cert FILE");
 	if (o->insecure && (o->ca_file != NULL || o->ca_directory != NULL || o->pin != NULL))
@@ -430,11 +419,11 @@ int client_options_finish(struct client_options *o)
 	if (o->host == NULL && o->socket == NULL)
 		o->host = "localhost";
 	if (o->port == 0)
-		o->port = DEFAULT_PORT;
+		o->port = o->plain ? DEFAULT_PORT_PLAIN : DEFAULT_PORT;
 	if (o->persistent && !o->has_expiry)
 		o->session_expiry_s = FOR_EVER;
 	make_id(o);
-	if (o->insecure && o->socket == NULL && !o->quiet)
+	if (o->insecure && client_options_have_tls(o) && !o->quiet)
 		(void)report_error(0,
 		                   "--insecure: the server is not checked. Anybody on the way can "
 		                   "pose as the server, read and change every message%s",
@@ -454,11 +443,12 @@ void client_options_fini(struct client_options *o)
 	free(o->made_id);
 	free(o->url);
 	o->made_id = o->url = NULL;
+	o->url_topic = NULL;
 }
 
-struct mqtt_tls *client_options_tls(const struct client_options *o, int *status)
+struct mqtt_tls_options client_options_tls_options(const struct client_options *o)
 {
-	const struct mqtt_tls_options tls_options = {
+	return (struct mqtt_tls_options){
 	    .ca_file = o->ca_file,
 	    .ca_directory = o->ca_directory,
 	    .certificate = o->certificate,
@@ -469,11 +459,16 @@ struct mqtt_tls *client_options_tls(const struct client_options *o, int *status)
 	    .insecure = o->insecure,
 	    .has_tickets = true,
 	};
+}
+
+struct mqtt_tls *client_options_tls(const struct client_options *o, int *status)
+{
+	const struct mqtt_tls_options tls_options = client_options_tls_options(o);
 	struct buf why = {0};
 	struct mqtt_tls *tls;
 
 	*status = 0;
-	if (o->socket != NULL)
+	if (!client_options_have_tls(o))
 		return NULL;
 	tls = mqtt_tls_new(&tls_options, &why);
 	if (tls == NULL)
@@ -486,7 +481,7 @@ void client_options_fill(const struct client_options *o, struct mqtt_tls *tls,
                          struct mqtt_endpoint *endpoint, struct mqtt_options *mqtt)
 {
 	REQUIRE(o->version != 0 && (o->host != NULL) != (o->socket != NULL));
-	REQUIRE((tls == NULL) == (o->socket != NULL));
+	REQUIRE((tls == NULL) || client_options_have_tls(o));
 	*endpoint = (struct mqtt_endpoint){
 	    .host = o->host,
 	    .port = o->port,

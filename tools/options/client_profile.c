@@ -1,6 +1,6 @@
 /* One mapping of profiles, each a flat mapping.  Whoever gives another host gets nothing of the
  * default profile: its password is not for others. */
-#include "pubsub/client_profile.h"
+#include "options/client_profile.h"
 
 #include <errno.h>
 #include <fcntl.h>

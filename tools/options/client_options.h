@@ -1,8 +1,9 @@
-/* What the clients' command lines have in common: where to, who, TLS, will, session; from options,
- * from a profile, and from where passwords are.  Errors are printed; functions return an exit
+/* What the clients' command lines have in common: where to, who and TLS of all of them, will and
+ * session of those that publish and subscribe; from options, from a profile, and from where
+ * passwords are.  Errors are printed; functions return an exit
  * status, 0 for success.  Thread: main. */
-#ifndef PUBSUB_CLIENT_OPTIONS_H
-#define PUBSUB_CLIENT_OPTIONS_H
+#ifndef OPTIONS_CLIENT_OPTIONS_H
+#define OPTIONS_CLIENT_OPTIONS_H
 
 #include "mqtt/mqtt_connection.h"
 #include "program/command_line.h"
@@ -29,21 +30,28 @@ struct client_options {
 	struct buf connect_properties, will_properties;
 	/* Of the tool's packets: property_option.h. */
 	struct buf publish_properties, subscribe_properties, unsubscribe_properties;
-	char *made_id, *url; /* owned: `client_id`, and what host and user point into */
-	uint64_t wait_ms;    /* 0: for ever */
+	/* Owned: `client_id`, and what host, user and url_topic point into. */
+	char *made_id, *url;
+	const char *url_topic; /* behind the address of -L; NULL: none */
+	uint64_t wait_ms;      /* 0: for ever */
 	uint32_t session_expiry_s;
 	uint16_t port, keep_alive_s, send_maximum;
 	enum mqtt_version version;
 	uint8_t will_qos;
 	bool has_password, ask_password, has_expiry, persistent, insecure, will_retain, debug,
 	    quiet;
-	bool keep_trying, no_reconnect, has_url;
+	bool keep_trying, no_reconnect;
+	bool plain; /* TCP without TLS: only where a tool has an option for it */
 };
 
 #define CLIENT_OPTION_ROWS_MAX 64
 
-/* Fill rows with the options of all clients; how many they are. */
+/* Fill rows with the options of all clients: where to, who, TLS; how many they are. */
+size_t client_options_rows_to_connect(struct command_option *rows);
+/* The same, and will, session and what else those have that publish and subscribe. */
 size_t client_options_rows(struct command_option *rows);
+/* The usage of these, after the tool's own. */
+void client_options_usage_to_connect(FILE *to);
 /* The usage: `text` is the tool's own part. After a mistake (to stderr) its first line only, so
  * that the mistake stays in sight. */
 void client_options_usage(FILE *to, const char *text);
@@ -53,11 +61,24 @@ int client_options_read(struct client_options *o, int argc, char **argv);
 /* After reading: the profile, the password, what contradicts. */
 int client_options_finish(struct client_options *o);
 void client_options_fini(struct client_options *o);
-/* The TLS settings; NULL with a Unix socket or after an error (*status). */
+static inline bool client_options_have_tls(const struct client_options *o)
+{
+	return o->socket == NULL && !o->plain;
+}
+
+/* What the TLS settings are made of; borrowed from *o. */
+struct mqtt_tls_options client_options_tls_options(const struct client_options *o);
+/* The TLS settings; NULL without TLS or after an error (*status). */
 struct mqtt_tls *client_options_tls(const struct client_options *o, int *status);
 /* What connections need; *o outlives them. `tls` may be NULL. */
 void client_options_fill(const struct client_options *o, struct mqtt_tls *tls,
                          struct mqtt_endpoint *endpoint, struct mqtt_options *mqtt);
+
+/* Whoever tries it is told this. */
+#define CLIENT_PASSWORD_IN_SIGHT                                                                   \
+	"a password on the command line is seen by every user of this machine and stays in the "   \
+	"shell's history; use --password-file FILE, --password-command COMMAND, --ask-password, "  \
+	"or a profile"
 
 /* For options of tools. "5", "5s", "2m", "500ms": a duration, seconds without a unit. */
 bool client_parse_duration(const char *text, uint64_t *ms);

@@ -1,5 +1,5 @@
 /* Passwords never come from the command line.  A file that others may read is refused. */
-#include "pubsub/client_password.h"
+#include "options/client_password.h"
 
 #include <errno.h>
 #include <fcntl.h>

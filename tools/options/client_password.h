@@ -1,8 +1,8 @@
 /* The password of a client: from a file, a command or the terminal.  Thread: main. */
-#ifndef PUBSUB_CLIENT_PASSWORD_H
-#define PUBSUB_CLIENT_PASSWORD_H
+#ifndef OPTIONS_CLIENT_PASSWORD_H
+#define OPTIONS_CLIENT_PASSWORD_H
 
-#include "pubsub/client_options.h"
+#include "options/client_options.h"
 
 /* Fill o->password and o->key_password from what was given, or ask on a terminal. 0 or the exit
  * status after an error. */

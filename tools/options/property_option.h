@@ -1,8 +1,8 @@
 /* -D PACKET NAME VALUE: MQTT 5 properties of the command line.  Thread: main. */
-#ifndef PUBSUB_PROPERTY_OPTION_H
-#define PUBSUB_PROPERTY_OPTION_H
+#ifndef OPTIONS_PROPERTY_OPTION_H
+#define OPTIONS_PROPERTY_OPTION_H
 
-#include "pubsub/client_options.h"
+#include "options/client_options.h"
 
 /* `packet` is the option's own value; the other words are taken off the command line. 0 or
  * EXIT_USAGE. */

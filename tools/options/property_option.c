@@ -1,5 +1,5 @@
 /* Names are those of the standard, in lower case with hyphens; one table has them all. */
-#include "pubsub/property_option.h"
+#include "options/property_option.h"
 
 #include <string.h>
 
