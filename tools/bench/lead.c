@@ -135,6 +135,8 @@ static void begin_step(struct leader *m, enum run_step kind)
 	REQUIRE(m->started == m->run.thread_count || kind == STEP_END);
 	atomic_store(&m->run.arrived, 0);
 	atomic_store(&m->run.stop, false);
+	for (size_t i = 0; i < m->started; i++)
+		atomic_store(&m->run.threads[i].counters.idle, false);
 	m->run.step_kind = kind;
 	atomic_fetch_add(&m->run.step, 1);
 	for (size_t i = 0; i < m->started; i++)
@@ -202,13 +204,23 @@ static void connect_all(struct leader *m)
 
 /* --- traffic --- */
 
+/* Has every thread come to all that was due? One that waited for a core has not. */
+static bool is_begun(struct leader *m)
+{
+	for (unsigned i = 0; i < m->run.thread_count; i++) {
+		if (!atomic_load_explicit(&m->run.threads[i].counters.idle, memory_order_relaxed))
+			return false;
+	}
+	return true;
+}
+
 /* Has everything come that must? Where subscribers of one publisher are slow and of another are
  * not, the counts alone do not tell. */
-static bool is_complete(const struct leader *m, const struct snapshot *s)
+static bool is_complete(struct leader *m, const struct snapshot *s)
 {
 	const struct workload *w = m->options->workload;
 
-	if (s->waiting > 0 || (w->qos > 0 && s->acked < s->sent) ||
+	if (!is_begun(m) || s->waiting > 0 || (w->qos > 0 && s->acked < s->sent) ||
 	    s->connects + s->fails < s->dials)
 		return false;
 	if (w->publishers == 0 || w->away)

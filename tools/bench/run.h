@@ -29,6 +29,7 @@ struct run_counters {
 	_Atomic uint64_t opened;                         /* clients */
 	_Atomic uint64_t dials, connects, connect_fails; /* of the storm */
 	_Atomic uint64_t latency_ns;                     /* the largest since main looked */
+	_Atomic bool idle; /* nothing more becomes due: it came to all of it */
 };
 
 static inline void count_up(_Atomic uint64_t *counter, uint64_t by)

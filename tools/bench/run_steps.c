@@ -146,6 +146,8 @@ static void step_traffic(struct run_thread *t)
 	while (run_goes_on(t->run)) {
 		uint64_t next_ns = publisher_send_due(t), storm_ns = storm_connect_due(t);
 
+		if (next_ns == UINT64_MAX && storm_ns == UINT64_MAX)
+			atomic_store_explicit(&t->counters.idle, true, memory_order_relaxed);
 		run_serve(t, next_ns < storm_ns ? next_ns : storm_ns);
 		if (!inside && t->pool.now_ns >= phase->from_ns) {
 			usage_read_thread(&before);
