@@ -41,13 +41,13 @@ def in_directory(directory, *words):
 
 def test_it_is_beside_the_configuration(tmp_path):
     """broker.yaml names its files; who is elsewhere names broker.yaml; and nobody gets a second one by chance."""
-    house, elsewhere = tmp_path / "house", tmp_path / "elsewhere"
-    house.mkdir()
+    there, elsewhere = tmp_path / "there", tmp_path / "elsewhere"
+    there.mkdir()
     elsewhere.mkdir()
-    (house / "broker.yaml").touch()
-    assert in_directory(elsewhere, "-c", "../house/broker.yaml", "init").returncode == 0
-    assert (house / "pki/server-ca.crt").exists() and list(elsewhere.iterdir()) == []
-    for directory, words in ((elsewhere, ["-c", house / "broker.yaml"]), (house, []), (house, ["-d", "pki"])):
+    (there / "broker.yaml").touch()
+    assert in_directory(elsewhere, "-c", "../there/broker.yaml", "init").returncode == 0
+    assert (there / "pki/server-ca.crt").exists() and list(elsewhere.iterdir()) == []
+    for directory, words in ((elsewhere, ["-c", there / "broker.yaml"]), (there, []), (there, ["-d", "pki"])):
         done = in_directory(directory, *words, "client", "anna", "--new-key")
         assert done.returncode == 0, done
     if not os.path.exists("/etc/vakt/broker.yaml"):
@@ -57,7 +57,7 @@ def test_it_is_beside_the_configuration(tmp_path):
         assert in_directory(elsewhere, "init").returncode == 0
         assert (elsewhere / "pki/client-ca.crt").exists()
     for words, want in ((["-c", "no.yaml", "list"], "-c: cannot find no.yaml"), (["-c", "broker.yaml", "-d", "pki", "list"], "not both")):
-        done = in_directory(house, *words)
+        done = in_directory(there, *words)
         assert done.returncode == 2 and want in done.stderr, done
 
 

@@ -435,7 +435,7 @@ void link_read_slowly(struct link *l, size_t max_bytes)
 }
 
 /* TLS is there, or not wanted. */
-static void begin(struct link *l)
+static void begin_session(struct link *l)
 {
 	const struct link_settings *s = l->pool->settings;
 
@@ -460,7 +460,7 @@ static void shake(struct link *l)
 	if (error == SSL_ERROR_NONE && mqtt_tls_accept(l->pool->tls, l->ssl, &l->problem)) {
 		l->pool->handshakes++;
 		l->pool->resumed += SSL_session_reused(l->ssl) == 1;
-		begin(l);
+		begin_session(l);
 		return;
 	}
 	if (l->problem.untrusted)
@@ -484,7 +484,7 @@ static void on_dialed(struct link *l)
 	if (l->ssl != NULL)
 		shake(l);
 	else
-		begin(l);
+		begin_session(l);
 }
 
 static void on_event(struct link *l, uint32_t events)

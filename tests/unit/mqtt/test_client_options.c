@@ -122,7 +122,7 @@ static const struct {
     {"mqtts://[::1]:2", NULL, "::1", NULL, 2, -1},
     {"mqtts://[::1]", NULL, "::1", NULL, 0, -1},
     {"mqtts://host/", NULL, "host", NULL, 0, -1},
-    {"mqtts://host:3/home/lamp/on", NULL, "host", "home/lamp/on", 3, -1},
+    {"mqtts://host:3/cellar/lamp/on", NULL, "host", "cellar/lamp/on", 3, -1},
     {"mqtts://anna@host//from/root", "anna", "host", "/from/root", 0, -1},
     {"mqtts://host/who:is@this", NULL, "host", "who:is@this", 0, -1},
     {"mqtts://anna:secret@host", NULL, NULL, NULL, 0, EXIT_USAGE},
