@@ -113,7 +113,7 @@ struct acl_query {
 	struct topic_level *unread; /* the next one */
 	uint8_t action;             /* its bit */
 	bool dollar;                /* the topic begins with '$' */
-	bool bridge;                /* only rules that name it allow */
+	enum system_place place;    /* only rules that name it allow */
 	/* The walk through one tree. */
 	uint32_t best; /* the first rule that fits so far */
 	const struct trie *trie;
@@ -142,7 +142,8 @@ static void search_refs(struct acl_query *q, uint32_t ref)
 
 		if (r->rule >= q->best)
 			return;
-		if ((r->actions & q->action) != 0 && (!q->bridge || r->deny || r->bridge) &&
+		if ((r->actions & q->action) != 0 &&
+		    (q->place == PLACE_NONE || r->deny || r->place == q->place) &&
 		    (!r->conditional || condition_hold(&q->rules[r->rule], q->request,
 		                                       &q->subject->names.in_conditions))) {
 			q->best = r->rule;
@@ -302,6 +303,9 @@ static struct acl_verdict verdict_of(const struct acl_rule *rule, enum acl_cause
 /* Own rules: the first match. Then each role by itself: one that allows is enough. */
 static struct acl_verdict in_order(struct acl_query *q, decide_fn *first)
 {
+	static const enum acl_cause otherwise[] = {[PLACE_NONE] = ACL_CAUSE_NO_RULE,
+	                                           [PLACE_BRIDGE] = ACL_CAUSE_GUARD_BRIDGE,
+	                                           [PLACE_CONTROL] = ACL_CAUSE_GUARD_CONTROL};
 	const struct acl_subject *s = q->subject;
 	const struct acl_rule *rule = s->own == NULL ? NULL : first(s->own, q);
 	const struct acl_rule *denied = NULL;
@@ -315,7 +319,7 @@ static struct acl_verdict in_order(struct acl_query *q, decide_fn *first)
 		if (denied == NULL)
 			denied = rule;
 	}
-	return verdict_of(denied, q->bridge ? ACL_CAUSE_GUARD_BRIDGE : ACL_CAUSE_NO_RULE);
+	return verdict_of(denied, otherwise[q->place]);
 }
 
 static bool is_dollar(struct slice topic)
@@ -379,9 +383,14 @@ struct acl_verdict acl_check(const struct acl_subject *subject, const struct acl
 		return in_order(&q,
 		                acl_grants_parts(subject, request, NULL) ? decide_partial : decide);
 	if (writes && q.dollar) {
-		if (!slice_starts_with(request->topic, SLICE(BRIDGE_PREFIX)))
+		q.place = system_place_of(request->topic);
+		/* mutant: will_to_a_control_topic */
+		if (q.place == PLACE_NONE ||
+		    (q.place == PLACE_CONTROL && request->action == ACL_WILL))
 			return (struct acl_verdict){.cause = ACL_CAUSE_GUARD_SYSTEM};
-		q.bridge = true;
+		/* mutant: anonymous_controls */
+		if (q.place == PLACE_CONTROL && subject->has_no_login)
+			return (struct acl_verdict){.cause = ACL_CAUSE_GUARD_LOGIN};
 	}
 	/* mutant: assumed_users_are_guarded */
 	if (writes && subject->has_no_login && (guard = decide(&subject->acl->guard, &q)) != NULL)
@@ -400,7 +409,9 @@ void acl_ask_each(const struct acl_subject *subject, const struct acl_request *r
 	bool partial = request->action == ACL_SUBSCRIBE && acl_grants_parts(subject, request, NULL);
 	decide_fn *first = partial ? decide_partial : decide;
 
-	q.bridge = q.dollar && (q.action & ACTIONS_READ) == 0;
+	if (q.dollar && (q.action & ACTIONS_READ) == 0)
+		q.place =
+		    system_place_of(request->topic) == PLACE_CONTROL ? PLACE_CONTROL : PLACE_BRIDGE;
 	if (subject->own != NULL)
 		report(arg, subject->own, first(subject->own, &q));
 	for (size_t i = 0; i < subject->role_count; i++)

@@ -24,7 +24,7 @@ static bool uses_names(const struct rule_filter *f)
 
 /* Whatever `later` matches, `earlier` matches before. The texts are compared as written: the same
  * name in the same place is the same. Two exceptions: an allow with %u is silent where a deny with
- * %u is not (no value), and where bridges announce themselves an allow must name the place. */
+ * %u is not (no value), and an allow for topics of the broker's own must name the place. */
 static bool hides_filter(const struct acl_rule *earlier, const struct rule_filter *outer,
                          const struct acl_rule *later, const struct rule_filter *inner)
 {
@@ -32,7 +32,7 @@ static bool hides_filter(const struct acl_rule *earlier, const struct rule_filte
 		return false;
 	if (!earlier->deny && later->deny && uses_names(outer))
 		return false;
-	return earlier->deny || !inner->names_bridge || outer->names_bridge;
+	return earlier->deny || inner->place == PLACE_NONE || outer->place == inner->place;
 }
 
 static const struct acl_rule *find_hider(const struct lint *l, size_t later,
@@ -71,7 +71,13 @@ static void warn_hidden(const struct lint *l, size_t index)
 static bool guarded_system(const struct acl *acl, const struct rule_filter *f)
 {
 	(void)acl;
-	return f->source[0] == '$' && !f->names_bridge;
+	return f->source[0] == '$' && f->place == PLACE_NONE;
+}
+
+static bool of_control(const struct acl *acl, const struct rule_filter *f)
+{
+	(void)acl;
+	return f->place == PLACE_CONTROL;
 }
 
 static bool guarded_desired(const struct acl *acl, const struct rule_filter *f)
@@ -108,6 +114,25 @@ static bool all_filters(const struct acl *acl, const struct acl_rule *rule,
 	return true;
 }
 
+/* A filter that looks as if it let somebody control the broker. */
+static void warn_no_control(const struct lint *l, const struct acl_rule *rule)
+{
+	if (rule->deny || (rule->actions & ACTION_BIT(ACL_PUBLISH)) == 0)
+		return;
+	for (size_t f = 0; f < rule->filter_count; f++) {
+		const struct rule_filter *filter = &rule->filters[f];
+
+		/* mutant: control_lint */
+		if (filter->place != PLACE_CONTROL &&
+		    slice_equal(filter->levels[0].raw, SLICE("$CONTROL")))
+			errors_warn(l->errors, l->acl->name, rule->line, rule->column,
+			            "'%s' does not let anybody control the broker: only filters "
+			            "that begin with " CONTROL_PREFIX
+			            " do, as in 'allow all " CONTROL_PREFIX "v1/#'",
+			            filter->source);
+	}
+}
+
 /* An allow that guards or missing names make void. */
 static void warn_void(const struct lint *l, const struct acl_rule *rule, bool anonymous)
 {
@@ -118,6 +143,8 @@ static void warn_void(const struct lint *l, const struct acl_rule *rule, bool an
 		return;
 	if (writes && all_filters(l->acl, rule, guarded_system))
 		why = "nobody publishes to topics that begin with $";
+	else if (anonymous && writes && all_filters(l->acl, rule, of_control))
+		why = "clients without a login never control the broker";
 	else if (anonymous && writes && all_filters(l->acl, rule, guarded_desired))
 		why = "anonymous clients never publish to desired_topics";
 	else if (anonymous && all_filters(l->acl, rule, of_user))
@@ -231,6 +258,7 @@ static void lint_list(const struct acl *acl, struct errors *errors, const struct
 		if (filters <= LINT_FILTERS_MAX)
 			warn_hidden(&l, i);
 		warn_void(&l, &list->rules[i], anonymous);
+		warn_no_control(&l, &list->rules[i]);
 		warn_split(&l, &list->rules[i]);
 	}
 }

@@ -37,8 +37,7 @@ static bool covers(struct role_lint *l, const struct acl_rule *rule, const struc
 		const struct rule_filter *outer = &rule->filters[f];
 
 		l->work++;
-		if (strchr(outer->source, '%') == NULL &&
-		    outer->names_bridge == inner->names_bridge &&
+		if (strchr(outer->source, '%') == NULL && outer->place == inner->place &&
 		    rule_filter_covers(slice_of_str(outer->source), slice_of_str(inner->source)))
 			return true;
 	}

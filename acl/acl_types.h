@@ -8,6 +8,9 @@
 
 #include "base/bytes.h"
 
+/* Where administrators ask the broker. An allow counts there only if its filter begins with it. */
+#define CONTROL_PREFIX "$CONTROL/vakt/"
+
 enum acl_action {
 	ACL_PUBLISH,
 	ACL_WILL,
@@ -48,6 +51,8 @@ enum acl_cause {
 	ACL_CAUSE_NO_RULE,       /* none matched: denied */
 	ACL_CAUSE_GUARD_DESIRED, /* anonymous, or assumed, never writes desired-state topics */
 	ACL_CAUSE_GUARD_BRIDGE,  /* below BRIDGE_PREFIX: no rule names it */
+	ACL_CAUSE_GUARD_CONTROL, /* below CONTROL_PREFIX: no rule names it */
+	ACL_CAUSE_GUARD_LOGIN,   /* and nobody without a login */
 	ACL_CAUSE_GUARD_SYSTEM,  /* nobody publishes to $... */
 };
 

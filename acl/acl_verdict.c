@@ -63,6 +63,11 @@ size_t acl_verdict_text(const struct acl *acl, const struct acl_verdict *verdict
 		           "guard: no rule names the topic where a bridge announces itself: set "
 		           "\"notifications false\" or \"notifications_local_only true\" in the "
 		           "bridge, or add the rule \"allow publish " BRIDGE_PREFIX "%%c/state\"");
+	case ACL_CAUSE_GUARD_CONTROL:
+		return put(out, cap,
+		           "guard: no rule whose filter begins with " CONTROL_PREFIX " allows it");
+	case ACL_CAUSE_GUARD_LOGIN:
+		return put(out, cap, "guard: clients without a login never control the broker");
 	case ACL_CAUSE_GUARD_SYSTEM:
 		return put(out, cap, "guard: nobody publishes to topics that begin with $");
 	}

@@ -9,6 +9,13 @@
 #include "base/alloc.h"
 #include "proto/topic.h"
 
+enum system_place system_place_of(struct slice text)
+{
+	if (slice_starts_with(text, SLICE(BRIDGE_PREFIX)))
+		return PLACE_BRIDGE;
+	return slice_starts_with(text, SLICE(CONTROL_PREFIX)) ? PLACE_CONTROL : PLACE_NONE;
+}
+
 bool rule_filter_parse(struct rule_filter *f, struct slice source, size_t *bad)
 {
 	struct topic_walk walk;
@@ -17,7 +24,7 @@ bool rule_filter_parse(struct rule_filter *f, struct slice source, size_t *bad)
 	f->source = slice_dup(source);
 	source = slice_of(f->source, source.len);
 	f->levels = xcalloc(topic_levels(source), sizeof(*f->levels));
-	f->names_bridge = slice_starts_with(source, SLICE(BRIDGE_PREFIX));
+	f->place = system_place_of(source);
 	walk = topic_walk_of(source);
 	while (topic_walk_next(&walk, &raw)) {
 		struct filter_level *level = &f->levels[f->count++];

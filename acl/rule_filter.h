@@ -4,6 +4,7 @@
 #ifndef ACL_RULE_FILTER_H
 #define ACL_RULE_FILTER_H
 
+#include "acl/acl_types.h"
 #include "acl/pattern.h"
 #include "base/bytes.h"
 
@@ -22,16 +23,27 @@ struct filter_level {
 	struct pattern pattern;
 };
 
+/* Topics of the broker's own that clients may write: an allow counts there only if its filter
+ * begins with the place. */
+enum system_place {
+	PLACE_NONE,
+	PLACE_BRIDGE,  /* BRIDGE_PREFIX */
+	PLACE_CONTROL, /* CONTROL_PREFIX */
+};
+
 struct rule_filter {
 	char *source; /* as written, without its quotes */
 	struct filter_level *levels;
 	size_t count;
-	bool names_bridge; /* begins with BRIDGE_PREFIX */
-	bool quoted;       /* written in single quotes: a blank in it is meant */
+	enum system_place place; /* that it begins with */
+	bool quoted;             /* written in single quotes: a blank in it is meant */
 };
 
 /* Where mosquitto's bridges announce themselves. */
 #define BRIDGE_PREFIX "$SYS/broker/connection/"
+
+/* Of a topic, or the filter of a rule. */
+enum system_place system_place_of(struct slice text);
 
 #define RULE_LEVELS_MAX 128
 

@@ -146,7 +146,7 @@ static void trie_compile(struct trie *t, const struct rule_list *list, uint8_t a
 				     .actions = rule->actions,
 				     .deny = rule->deny,
 				     .conditional = rule->conditions != 0,
-				     .bridge = rule->filters[f].names_bridge,
+				     .place = (uint8_t)rule->filters[f].place,
 				 });
 	}
 }

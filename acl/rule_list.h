@@ -39,7 +39,8 @@ struct trie_ref {
 	uint32_t rule; /* its index in the list */
 	uint32_t next; /* of a later rule */
 	uint8_t actions;
-	bool deny, conditional, bridge;
+	bool deny, conditional;
+	uint8_t place; /* enum system_place */
 };
 
 struct trie {

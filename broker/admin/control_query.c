@@ -185,18 +185,13 @@ static void on_answer(struct task *task, void *executor_arg)
 
 /* --- requests --- */
 
-static const struct control_command *find_command(struct slice name)
+const struct control_command *control_query_find(struct slice name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		if (slice_equal(slice_of_str(commands[i].name), name))
 			return &commands[i];
 	}
 	return NULL;
-}
-
-bool control_query_knows(struct slice command)
-{
-	return find_command(command) != NULL;
 }
 
 static bool takes(const struct control_command *command, struct slice name)
@@ -243,7 +238,7 @@ const char *control_query_start(struct control *c, struct control_sink *sink,
                                 const struct control_asker *asker, struct slice command,
                                 struct json_object *request)
 {
-	const struct control_command *found = find_command(command);
+	const struct control_command *found = control_query_find(command);
 	const char *wrong = check(found, request, asker->is_local);
 	struct control_query *q;
 

@@ -1,5 +1,6 @@
 /* Commands, and the path of a query through the executors: what the files that answer share, and
- * what those do that pass requests on (admin/control_socket.h: broker-ctl on this machine).
+ * what those do that pass requests on (control_socket.h: broker-ctl on this machine;
+ * control_remote.h: MQTT clients).
  *
  * A query is a task that goes from main to the executor that answers, which adds lines and sends it
  * back; main gives them to the sink, and sends it again while there is more and the reader keeps
@@ -11,6 +12,7 @@
 #include "worker/shared.h"
 
 struct control_query;
+struct control_remote;
 struct control_sink;
 
 /* An answer of so many bytes is sent before more is added. */
@@ -101,8 +103,8 @@ void control_query_go_on(struct control_sink *sink);
 /* Nobody waits for the answer any more; `finish` does not follow. What was begun is done. */
 void control_query_leave(struct control_sink *sink);
 
-/* Is there a command of this name? */
-bool control_query_knows(struct slice command);
+/* NULL: there is no command of this name. Any thread. */
+const struct control_command *control_query_find(struct slice name);
 /* The last line of an answer; error NULL: it is complete. */
 void control_query_put_end(struct buf *out, const char *error);
 
@@ -120,6 +122,9 @@ struct control {
 	struct shared *shared;
 	struct control_hooks hooks;
 	uint64_t started_ms;
+	/* Requests of MQTT clients (control_remote.h); utlist DL. */
+	struct control_remote *remotes;
+	bool stopped; /* no more of those */
 };
 
 void control_query_init(struct control *c, struct executor *executor, struct shared *shared,

@@ -19,6 +19,7 @@
 #include "session/pending_ack.h"
 #include "session/session.h"
 #include "session/session_lifecycle.h"
+#include "session/session_upcalls.h"
 #include "session/session_user.h"
 #include "session/subscribe_request.h"
 #include "worker/shared.h"
@@ -40,6 +41,7 @@ void conn_teardown_close(struct conn *c, bool stream_gone)
 	REQUIRE(c->attempt == NULL && c->login == NULL && c->auth_exchange == NULL);
 	subscribe_request_forget(&c->link);
 	publish_match_forget(&c->link);
+	c->link.worker->upcalls->on_link_ends(&c->link);
 	pending_acks_forget(&c->link);
 	yield_forget(c);
 	input_drain_forget(c);

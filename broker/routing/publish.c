@@ -20,6 +20,7 @@
 #include "session/link_output.h"
 #include "session/pending_ack.h"
 #include "session/session_report.h"
+#include "session/session_upcalls.h"
 #include "session/topic_alias.h"
 #include "session/trace.h"
 #include "worker/memory_quota.h"
@@ -296,6 +297,12 @@ static bool accept_publish(struct client_link *link, const struct frame *f, stru
 	return true;
 }
 
+/* A request to the broker itself, which nobody else gets. */
+static inline bool is_control(struct slice topic)
+{
+	return topic.data[0] == '$' && slice_starts_with(topic, SLICE(CONTROL_PREFIX));
+}
+
 struct fault on_publish(struct client_link *link, const struct frame *f)
 {
 	struct worker *w = link->worker;
@@ -319,6 +326,12 @@ struct fault on_publish(struct client_link *link, const struct frame *f)
 	exceeds = waiting_exceeds(link, &pub);
 	if (exceeds != NULL) {
 		refuse_memory(link, &pub, exceeds);
+		return FAULT_NONE;
+	}
+	if (/* mutant: control_is_routed */ is_control(pub.topic)) {
+		fault = w->upcalls->on_control_request(link, &pub);
+		if (!fault_is_none(fault))
+			refuse_setting(link, &pub, fault);
 		return FAULT_NONE;
 	}
 	job.msg = link->match == NULL ? message_of(link, &pub) : publish_match_msg(link);

@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "admin/control_query.h"
+#include "admin/control_remote.h"
 #include "admin/control_socket.h"
+#include "admin/control_topic.h"
 #include "admin/sys_topics.h"
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -140,6 +142,7 @@ static void on_stop_signal(void *arg, int signum)
 	service_notify_stopping();
 	reload_stop(run->reloader);
 	control_socket_stop(run->control_socket);
+	control_remote_stop(&run->control);
 	executor_timer_disarm(&run->executor, &run->expiry_timer);
 	executor_timer_disarm(&run->executor, &run->audit_timer);
 	clock_watch_stop(run->clock_watch);
@@ -259,6 +262,7 @@ static bool open_control(struct run *run)
 	bool ok;
 
 	control_query_init(&run->control, &run->executor, run->shared, &hooks);
+	control_topic_start(&run->control);
 	ok = control_socket_start(run->loop, &run->control, &errors, &run->control_socket);
 	errors_log(&errors);
 	errors_fini(&errors);
@@ -339,6 +343,7 @@ static void run_free(struct run *run)
 	if (run->loop != NULL)
 		loop_free(run->loop);
 	control_socket_free(run->control_socket);
+	control_topic_free(run->shared);
 	reload_free(run->reloader);
 	workers_free(run->shared);
 	sys_topics_free(run->sys); /* its timer was worker 0's */

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "admin/control_topic.h"
 #include "base/alloc.h"
 #include "base/list.h"
 #include "client/admission.h"
@@ -158,7 +159,9 @@ static const struct session_upcalls upcalls = {
     .on_unblocked = on_unblocked,
     .on_output_paused = on_output_paused,
     .on_taken_over = connect_session_taken_over,
+    .on_link_ends = control_topic_forget,
     .on_fan_out_done = on_fan_out_done,
+    .on_control_request = control_topic_request,
     .on_will_due = will_publish,
     .on_share_returned = on_share_returned,
 };

@@ -123,6 +123,12 @@ void session_journal_replay_done(struct session *s, uint64_t subscription_number
 		add_plain(s, RECORD_REPLAY_DONE, subscription_number, false);
 }
 
+void session_journal_inbound(struct session *s, uint16_t packet_id)
+{
+	REQUIRE(session_journal_is_on(s));
+	add_plain(s, RECORD_INBOUND, packet_id, true);
+}
+
 void session_journal_inbound_done(struct session *s, uint16_t packet_id, bool urgent)
 {
 	if (session_journal_is_on(s))

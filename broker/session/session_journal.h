@@ -12,6 +12,8 @@ void session_journal_state(struct session *s);
 void session_journal_end(struct session *s);
 void session_journal_subscription(const struct subscription *sub);
 void session_journal_unsubscription(const struct subscription *sub);
+/* A QoS 2 identifier that goes with no message: PUBREC waits for it. */
+void session_journal_inbound(struct session *s, uint16_t packet_id);
 /* `urgent`: PUBCOMP waits for it. */
 void session_journal_inbound_done(struct session *s, uint16_t packet_id, bool urgent);
 void session_journal_inflight(struct session *s, const struct inflight *o);

@@ -73,6 +73,10 @@ static void print_guards(const struct talk *t)
 	case ACL_CAUSE_GUARD_BRIDGE:
 		puts("  the guards: only rules that name " BRIDGE_PREFIX " count");
 		return;
+	case ACL_CAUSE_GUARD_CONTROL:
+		puts("  the guards: only rules whose filter begins with " CONTROL_PREFIX " count");
+		return;
+	case ACL_CAUSE_GUARD_LOGIN:
 	case ACL_CAUSE_GUARD_SYSTEM:
 		puts("  the guards: deny; they come before all rules");
 		return;
@@ -275,7 +279,11 @@ static void print_remedy(const struct talk *t)
 		     "bridge announces itself below " BRIDGE_PREFIX ", where a rule must name "
 		     "that)");
 		return;
+	case ACL_CAUSE_GUARD_LOGIN:
+		puts("no rule can allow it: whoever controls the broker logs in as a user");
+		return;
 	case ACL_CAUSE_GUARD_BRIDGE:
+	case ACL_CAUSE_GUARD_CONTROL:
 	case ACL_CAUSE_RULE:
 	case ACL_CAUSE_NO_RULE:
 		break;

@@ -146,6 +146,8 @@ static const char *answer_of(const struct acl *acl, const struct acl_verdict *ve
 	return verdict->cause == ACL_CAUSE_NO_RULE         ? "deny none"
 	       : verdict->cause == ACL_CAUSE_GUARD_DESIRED ? "deny desired"
 	       : verdict->cause == ACL_CAUSE_GUARD_BRIDGE  ? "deny bridge"
+	       : verdict->cause == ACL_CAUSE_GUARD_CONTROL ? "deny control"
+	       : verdict->cause == ACL_CAUSE_GUARD_LOGIN   ? "deny login"
 	                                                   : "deny system";
 }
 

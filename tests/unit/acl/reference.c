@@ -72,8 +72,13 @@ static const char *const rule_levels[] = {"a",      "b",   "%u", "%c", "x%u", "%
 static const char *const topic_levels_[] = {"a",   "b",      "anna", "c1",      "xanna",
                                             "c1y", "annac1", "",     "$s",      "%",
                                             "x=y", "b b",    "own",  "xq-anna", LONG_LEVELS};
-static const char *const whole_filters[] = {"#", "$SYS/broker/connection/%u/state", "$SYS/#",
-                                            "$SYS/broker/connection/#"};
+static const char *const whole_filters[] = {"#",
+                                            "$SYS/broker/connection/%u/state",
+                                            "$SYS/#",
+                                            "$SYS/broker/connection/#",
+                                            "$CONTROL/#",
+                                            "$CONTROL/vakt/#",
+                                            "$CONTROL/vakt/v1/%u"};
 
 #define PICK(source, array) ((array)[draw((source), sizeof(array) / sizeof((array)[0]))])
 
@@ -240,8 +245,12 @@ static void draw_question(struct source *s, struct question *q)
 {
 	static const char *const payloads[] = {"",   "on",      "off",      "anna",
 	                                       "c1", "anna/c1", "anna/a/b", "%x"};
-	static const char *const places[] = {"$SYS/broker/connection/anna/state", "$SYS/x",
-	                                     "desired/a", "a/desired"};
+	static const char *const places[] = {"$SYS/broker/connection/anna/state",
+	                                     "$SYS/x",
+	                                     "$CONTROL/vakt/v1/anna",
+	                                     "$CONTROL/x",
+	                                     "desired/a",
+	                                     "a/desired"};
 	static const char *const asked_levels[] = {"a",  "b", "+",     "+",  "anna",
 	                                           "c1", "",  "xanna", "$s", LONG_LEVELS};
 
@@ -481,7 +490,10 @@ static bool filter_counts(const struct policy *p, const struct rule *r, const ch
 		return false;
 	if (q->action != ACL_SUBSCRIBE) {
 		if (q->action != ACL_RECEIVE && q->topic[0] == '$' && !r->deny &&
-		    strncmp(filter, "$SYS/broker/connection/", 23) != 0)
+		    !(strncmp(q->topic, "$SYS", 4) == 0 &&
+		      strncmp(filter, "$SYS/broker/connection/", 23) == 0) &&
+		    !(strncmp(q->topic, "$CONTROL", 8) == 0 &&
+		      strncmp(filter, "$CONTROL/vakt/", 14) == 0))
 			return false;
 		return matches(expanded, q->topic);
 	}
@@ -565,8 +577,13 @@ static struct answer check(const struct policy *p, const struct question *q)
 	const struct rule *r;
 	unsigned order[2] = {q->asker->given, own < 0 ? 0 : p->roles_of[own]};
 
-	if (dollar && strncmp(q->topic, "$SYS/broker/connection/", 23) != 0)
+	bool control = strncmp(q->topic, "$CONTROL/vakt/", 14) == 0;
+
+	if (dollar && strncmp(q->topic, "$SYS/broker/connection/", 23) != 0 &&
+	    !(control && q->action == ACL_PUBLISH))
 		return (struct answer){.cause = ACL_CAUSE_GUARD_SYSTEM};
+	if (dollar && control && q->asker->anonymous)
+		return (struct answer){.cause = ACL_CAUSE_GUARD_LOGIN};
 	if (writes && q->asker->anonymous && guarded(p, q->topic))
 		return (struct answer){.cause = ACL_CAUSE_GUARD_DESIRED};
 	if (own >= 0 && (r = first_match(p, &p->users[own], q)) != NULL)
@@ -582,7 +599,9 @@ static struct answer check(const struct policy *p, const struct question *q)
 	}
 	if (denied != NULL)
 		return answer_of(denied);
-	return (struct answer){.cause = dollar ? ACL_CAUSE_GUARD_BRIDGE : ACL_CAUSE_NO_RULE};
+	return (struct answer){.cause = !dollar   ? ACL_CAUSE_NO_RULE
+	                                : control ? ACL_CAUSE_GUARD_CONTROL
+	                                          : ACL_CAUSE_GUARD_BRIDGE};
 }
 
 static struct answer ask(const struct acl *acl, const struct question *q)

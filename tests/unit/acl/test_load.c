@@ -278,6 +278,12 @@ static void rules_that_never_decide_are_warned_of(void **state)
 	     "roles: {r: ['deny subscribe x', 'allow all $SYS/#', 'allow publish "
 	     "$SYS/broker/connection/#']}",
 	     ""},
+	    {"control", "roles: {r: ['allow all $CONTROL/#', 'allow all $CONTROL/vakt/v1/#']}",
+	     "does not let anybody control the broker"},
+	    {"control as it is meant", "roles: {r: ['allow all $CONTROL/vakt/v1/#']}", ""},
+	    {"control is read", "roles: {r: ['allow subscribe $CONTROL/#']}", ""},
+	    {"anonymous control", "anonymous: {rules: [allow publish $CONTROL/vakt/v1/status]}",
+	     "never allows anything: clients without a login never control"},
 	    {"publish to $", "roles: {r: ['allow publish $SYS/#']}",
 	     "never allows anything: nobody publishes"},
 	    {"anonymous commands", "anonymous: {rules: [allow publish desired/lamp]}",
