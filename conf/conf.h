@@ -178,6 +178,10 @@ struct conf_publish {
 	struct conf_strings origins;
 };
 
+struct conf_dashboard {
+	char *path, *directory;
+};
+
 /* hsts: off. */
 #define CONF_HSTS_OFF UINT32_MAX
 
@@ -206,6 +210,7 @@ struct conf_listener {
 	struct conf_websocket websocket;
 	struct conf_metrics metrics;
 	struct conf_health health;
+	struct conf_dashboard dashboard;
 	struct conf_publish publish;
 	struct conf_tls tls;                       /* merged with the global one */
 	struct conf_authentication authentication; /* likewise */

@@ -1,6 +1,7 @@
 /* A listener serves what `serve` lists and nothing else, and no two services on one path. */
 #include "conf/conf_check_https.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* --- values --- */
@@ -25,6 +26,16 @@ const char *conf_path_wrong(const char *text)
 			return "browsers change a path with /../ before they ask for it";
 	}
 	return NULL;
+}
+
+const char *conf_folder_wrong(const char *text)
+{
+	const char *why = conf_path_wrong(text);
+
+	if (why == NULL && text[strlen(text) - 1] != '/')
+		why =
+		    "it ends with a slash, like / or /dashboard/: what the page names is below it";
+	return why;
 }
 
 /* RFC 6454 6.2: scheme, host, and a port unless it is the default one. */
@@ -79,9 +90,6 @@ static void check_serve(const struct https_check *c)
 		errors_add(c->errors, c->name, c->node->line, c->node->column,
 		           "a listener with protocol: https serves what serve lists, and that is "
 		           "missing: add, for example, serve: [websocket]");
-	else if ((c->listener->serve & CONF_SERVICE_DASHBOARD) != 0)
-		errors_warn(c->errors, c->name, serve->line, serve->column,
-		            "serve: this version has no dashboard yet, nothing is served there");
 }
 
 /* A section of what is not served does nothing. */
@@ -155,6 +163,27 @@ static void check_paths(const struct https_check *c)
 	}
 }
 
+/* The page is a client over WebSocket. */
+static void check_dashboard(const struct https_check *c)
+{
+	const struct conf_listener *l = c->listener;
+	const struct yaml_node *place = place_of(c, "dashboard", "path");
+	char path[256];
+
+	if ((l->serve & CONF_SERVICE_DASHBOARD) == 0 || l->dashboard.path == NULL)
+		return;
+	(void)snprintf(path, sizeof(path), "%smqtt", l->dashboard.path);
+	if ((l->serve & CONF_SERVICE_WEBSOCKET) == 0)
+		errors_warn(c->errors, c->name, place->line, place->column,
+		            "the dashboard connects by WebSocket to the listener that serves it: "
+		            "add websocket to serve");
+	else if (!has_path(&l->websocket.paths, path))
+		errors_warn(c->errors, c->name, place->line, place->column,
+		            "the dashboard connects to %s, which is not among websocket.paths: add "
+		            "it there",
+		            path);
+}
+
 static void check_publish(const struct https_check *c)
 {
 	const struct conf_strings *origins = &c->listener->publish.origins;
@@ -201,6 +230,8 @@ void conf_check_https(const struct conf_listener *l, const char *name, const str
 	check_idle(&c, CONF_SERVICE_METRICS, "metrics");
 	check_idle(&c, CONF_SERVICE_HEALTH, "health");
 	check_idle(&c, CONF_SERVICE_PUBLISH, "publish");
+	check_idle(&c, CONF_SERVICE_DASHBOARD, "dashboard");
+	check_dashboard(&c);
 	check_metrics(&c);
 	check_paths(&c);
 	check_publish(&c);

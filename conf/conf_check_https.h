@@ -13,6 +13,7 @@ void conf_check_https(const struct conf_listener *l, const char *name, const str
 /* For the schema: what is wrong with a path of a URL, or with an item of `origins`; NULL:
  * nothing. */
 const char *conf_path_wrong(const char *text);
+const char *conf_folder_wrong(const char *text); /* and it ends with a slash */
 const char *conf_origin_wrong(const char *text);
 
 #endif

@@ -338,6 +338,23 @@ static const struct schema_section health_section = {
     .help = "The health of the broker, where serve lists health.",
 };
 
+static const struct schema_key dashboard_keys[] = {
+    {"path", SCHEMA_STRING, 0, AT(struct conf_dashboard, path), .default_text = "/",
+     .item_wrong = conf_folder_wrong,
+     .help = "Where the dashboard is served; it ends with a slash. The page connects to the path "
+             "mqtt below it, /mqtt: it must be one of websocket.paths."},
+    {"directory", SCHEMA_PATH, KEY_DIRECTORY, AT(struct conf_dashboard, directory),
+     .default_text = VAKT_DASHBOARD,
+     .help =
+         "The folder of its files. They are read at start and reload; a reload shows new ones."},
+};
+static const struct schema_section dashboard_section = {
+    "dashboard",
+    SECTION(dashboard_keys),
+    sizeof(struct conf_dashboard),
+    .help = "The dashboard, where serve lists dashboard.",
+};
+
 static const struct schema_key publish_keys[] = {
     {"path", SCHEMA_STRING, 0, AT(struct conf_publish, path), .default_text = "/publish",
      .item_wrong = conf_path_wrong,
@@ -376,15 +393,19 @@ static const struct schema_key listener_keys[] = {
              "https: HTTP over TLS, for MQTT over WebSocket and what else serve lists."},
     {"serve", SCHEMA_FLAGS, KEY_HTTPS, AT(struct conf_listener, serve), .min = 1,
      .max = ARRAY_LEN(service_words), WORDS(service_words),
-     .help = "What a listener with protocol: https serves; nothing else is. websocket: MQTT over "
-             "WebSocket. metrics: figures for Prometheus. health: whether the broker works. "
-             "publish: publishing and reading by HTTP. Required there."},
+     .help =
+         "What a listener with protocol: https serves; nothing else is. websocket: MQTT over "
+         "WebSocket. metrics: figures for Prometheus. health: whether the broker works. "
+         "dashboard: a page that shows the broker, for users whom the rules let ask "
+         "(CONTROL TOPICS in broker(8)). publish: publishing and reading by HTTP. Required there."},
     {"websocket", SCHEMA_MAPPING, KEY_HTTPS, .offset = offsetof(struct conf_listener, websocket),
      .section = &websocket_section, .help = "Settings of MQTT over WebSocket."},
     {"metrics", SCHEMA_MAPPING, KEY_HTTPS, .offset = offsetof(struct conf_listener, metrics),
      .section = &metrics_section, .help = "Settings of the metrics."},
     {"health", SCHEMA_MAPPING, KEY_HTTPS, .offset = offsetof(struct conf_listener, health),
      .section = &health_section, .help = "Settings of the health check."},
+    {"dashboard", SCHEMA_MAPPING, KEY_HTTPS, .offset = offsetof(struct conf_listener, dashboard),
+     .section = &dashboard_section, .help = "Settings of the dashboard."},
     {"publish", SCHEMA_MAPPING, KEY_HTTPS, .offset = offsetof(struct conf_listener, publish),
      .section = &publish_section, .help = "Settings of publishing and reading by HTTP."},
     {"hsts", SCHEMA_SECONDS, KEY_HTTPS, AT(struct conf_listener, hsts_s), .min = 0,

@@ -228,6 +228,13 @@ static void displace(struct half_open_place *place)
 
 /* --- a request --- */
 
+/* /publish/x is below /publish, and /x below /. */
+static bool is_below(struct slice asked, struct slice path)
+{
+	return asked.len > path.len && slice_starts_with(asked, path) &&
+	       (asked.data[path.len] == '/' || path.data[path.len - 1] == '/');
+}
+
 static const struct http_route *find_route(const struct http_conn *c, const struct conf_listener *l)
 {
 	const struct http_server *s = c->x.worker->http;
@@ -239,9 +246,7 @@ static const struct http_route *find_route(const struct http_conn *c, const stru
 		/* mutant: http_served_only_if_listed */
 		if ((l->serve & route->service) == 0)
 			continue;
-		if (slice_equal(asked, path) ||
-		    (route->below && asked.len > path.len && slice_starts_with(asked, path) &&
-		     asked.data[path.len] == '/'))
+		if (slice_equal(asked, path) || (route->below && is_below(asked, path)))
 			return route;
 	}
 	return NULL;

@@ -42,6 +42,20 @@ static struct tls_context **load_tls(const struct conf *conf, struct tls_tickets
 	return tls;
 }
 
+/* One for each listener. On errors some are missing. */
+static struct static_files **load_dashboards(const struct conf *conf, struct errors *errors)
+{
+	struct static_files **dashboards = xcalloc(conf->listener_count, sizeof(*dashboards));
+
+	for (size_t i = 0; i < conf->listener_count; i++) {
+		const struct conf_listener *l = &conf->listeners[i];
+
+		if ((l->serve & CONF_SERVICE_DASHBOARD) != 0)
+			dashboards[i] = static_files_load(l->dashboard.directory, errors);
+	}
+	return dashboards;
+}
+
 /* --- what is decided once for all connections --- */
 
 static int slot_of(const struct config_snapshot *before, const struct conf_listener *l)
@@ -116,6 +130,7 @@ struct config_snapshot *config_load(const char *conf_path, struct tls_tickets *t
 	p->acl = load_acl(p->conf, errors);
 	p->tls = load_tls(p->conf, tickets, errors);
 	p->metrics_tokens = metrics_tokens_load(p->conf, errors);
+	p->dashboards = load_dashboards(p->conf, errors);
 	config_check(p, before, errors);
 	if (errors->error_count == 0) {
 		decide_shares(p);
@@ -173,6 +188,7 @@ struct config_snapshot *config_load_renew(struct config_snapshot *now,
 	p->conf = now->conf;
 	p->acl = now->acl;
 	p->metrics_tokens = now->metrics_tokens;
+	p->dashboards = now->dashboards;
 	p->identities = identities != NULL ? identities : identity_source_ref(now->identities);
 	p->slots = xcalloc(LISTENER_IDS_MAX, sizeof(*p->slots));
 	memcpy(p->slots, now->slots, LISTENER_IDS_MAX * sizeof(*p->slots));

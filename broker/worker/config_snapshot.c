@@ -48,6 +48,9 @@ void config_snapshot_unref(struct config_snapshot **ref)
 	user_ids_unref(&p->user_ids);
 	if (p->base == NULL) {
 		free(p->metrics_tokens);
+		for (size_t i = 0; p->dashboards != NULL && i < p->conf->listener_count; i++)
+			static_files_free(p->dashboards[i]);
+		free(p->dashboards);
 		acl_free(p->acl);
 		conf_free(p->conf);
 	}

@@ -8,6 +8,7 @@
 #include "auth/identity_source.h"
 #include "conf/conf.h"
 #include "net/tls_context.h"
+#include "worker/static_files.h"
 #include "worker/user_ids.h"
 
 /* Of a secret that programs send: its SHA-256. */
@@ -28,6 +29,8 @@ struct config_snapshot {
 	struct tls_context **tls; /* one per listener; NULL for a Unix socket */
 	/* One per listener; NULL: there are none. Of `base`, where there is one. */
 	struct config_token *metrics_tokens;
+	/* One per listener, NULL where it serves no dashboard; likewise. */
+	struct static_files **dashboards;
 	/* Where conf and acl come from when only users or TLS contexts were renewed: it owns them.
 	 * NULL: they are its own. */
 	struct config_snapshot *base;

@@ -95,6 +95,10 @@ static const struct row rows[] = {
     {"metrics", "allow_from", "10.0.0.0/33", NULL},
     {"health", "path", "/up", "\"/up\""},
     {"health", "path", "up", NULL},
+    {"dashboard", "path", "/ui/", "\"/ui/\""},
+    {"dashboard", "path", "/ui", NULL},
+    {"dashboard", "path", "//", NULL},
+    {"dashboard", "directory", "/d", "\"/d\""},
     {"publish", "path", "/pub", "\"/pub\""},
     {"publish", "path", "pub", NULL},
     {"publish", "retained", "/last", "\"/last\""},
@@ -435,8 +439,8 @@ static const struct row rows[] = {
 /* Keys of a listener with protocol: https, "https" for those outside of a section. */
 static bool is_https(const struct row *row)
 {
-	static const char *const sections[] = {"https", "websocket", "metrics", "health",
-	                                       "publish"};
+	static const char *const sections[] = {"https",  "websocket", "metrics",
+	                                       "health", "dashboard", "publish"};
 
 	for (size_t i = 0; i < ROWS(sections); i++) {
 		if (strcmp(row->section, sections[i]) == 0)
