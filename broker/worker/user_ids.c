@@ -147,6 +147,23 @@ static bool is_first_taken(const struct user_ids *before, struct slice name)
 	return false;
 }
 
+/* Later than all of its name that are set aside already: their times say in which order they came,
+ * also of two within one millisecond. */
+static uint64_t time_after_others(const struct user_ids *before, struct slice name, uint64_t now_ms)
+{
+	uint64_t after = now_ms;
+
+	for (size_t i = 0; i < before->count; i++) {
+		const struct user_id *row = &before->rows[i];
+
+		/* mutant: user_ids_in_one_millisecond */
+		if (row->state == USER_ID_SET_ASIDE && row->since_ms >= after &&
+		    slice_equal(row->name, name))
+			after = row->since_ms + 1;
+	}
+	return after;
+}
+
 static void merge(struct user_id *row, uint64_t into)
 {
 	row->state = USER_ID_MERGED;
@@ -167,7 +184,7 @@ static void lose_id(const struct user_ids *before, struct user_id *row,
 			return;
 		}
 		row->state = USER_ID_SET_ASIDE;
-		row->since_ms = now_ms;
+		row->since_ms = time_after_others(before, row->name, now_ms);
 		/* mutant: user_ids_only_first_stays */
 		row->has_limit = is_first_taken(before, row->name);
 		return;

@@ -332,6 +332,35 @@ static void ended_member_is_not_a_full_queue(struct world *w)
 		assert_int_not_equal(publisher->answers[i].reasons[0], REASON_QUOTA_EXCEEDED);
 }
 
+#define ANNA(id) "anna:id=000000000000000" #id ":hash=$6$first$" DIGEST "\n"
+
+/* The name gets one id after the other in the same millisecond; when the second comes back, what
+ * the first has retained is still nobody's. */
+static void earlier_id_stays_set_aside(struct world *w)
+{
+	const struct connect_options anna = {
+	    .keep = true, .expiry_s = 1000, .user = "anna", .password = "first"};
+	struct client *c = client_new(w, "c", MQTT_5_0), *d = client_new(w, "d", MQTT_5_0);
+	struct client *reader = client_new(w, "reader", MQTT_5_0);
+
+	client_join(c, &anna);
+	client_publish_retained(c, "of/first", 1, "x");
+	world_run(w);
+	reload(w, open_acl, ANNA(2));
+	client_join(d, &anna);
+	client_publish_retained(d, "of/second", 1, "x");
+	world_run(w);
+	reload(w, open_acl, ANNA(3));
+	reload(w, open_acl, ANNA(2));
+	client_join(reader, &clean);
+	client_subscribe(reader, "of/#", 1);
+	world_run(w);
+	assert_int_equal(reader->received_count, 1);
+	assert_string_equal(reader->received[0].topic, "of/second");
+	client_join(d, &anna);
+	assert_true(d->session_present);
+}
+
 #define WITH_USERS .hashes = true, .conf = conf, .acl = open_acl, .users = first_password
 
 static void hold_nothing(struct world *w)
@@ -354,6 +383,7 @@ ON_DISK(uncommitted_qos2_is_not_sent_as_qos0)
 ON_DISK(messages_ahead_of_the_disk_come_first)
 ON_DISK(stored_replay_begins_again_only_once)
 ON_DISK(ended_member_is_not_a_full_queue)
+ON_DISK(earlier_id_stays_set_aside)
 
 int main(void)
 {
@@ -373,6 +403,8 @@ int main(void)
 	                  .conf = lazy_conf),
 	    SCENARIO_WITH(stored_replay_begins_again_only_once_on_disk, .durable = true),
 	    SCENARIO_WITH(ended_member_is_not_a_full_queue_on_disk, .durable = true),
+	    SCENARIO_WITH(earlier_id_stays_set_aside, WITH_USERS),
+	    SCENARIO_WITH(earlier_id_stays_set_aside_on_disk, WITH_USERS, .durable = true),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

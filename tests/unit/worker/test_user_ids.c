@@ -70,9 +70,9 @@ static void take(struct user_ids **ids, const char *users, uint64_t now_ms)
 	identity_source_unref(&source);
 }
 
-static void ids_follow_each_file(void **state)
+/* So long between any two. */
+static void ids_follow_each_file_after(uint64_t gap_ms)
 {
-	/* An hour between any two. */
 	static const struct {
 		const char *name;
 		const char *files[8];
@@ -112,19 +112,31 @@ static void ids_follow_each_file(void **state)
 	    {"too early", {"a1", "a2", "a3", "expire"}, "a1=aside a2=for-a-day a3"},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct user_ids *ids = user_ids_new();
 		char *got;
 
 		for (size_t n = 0; n < 8 && rows[i].files[n] != NULL; n++)
-			take(&ids, rows[i].files[n], (n + 1) * HOUR_MS);
+			take(&ids, rows[i].files[n], HOUR_MS + n * gap_ms);
 		got = text_of(ids);
 		if (strcmp(got, rows[i].want) != 0)
 			fail_msg("%s: %s", rows[i].name, got);
 		free(got);
 		user_ids_unref(&ids);
 	}
+}
+
+static void ids_follow_each_file(void **state)
+{
+	(void)state;
+	ids_follow_each_file_after(HOUR_MS);
+}
+
+/* A machine without a clock may begin at the same time again and again. */
+static void ids_follow_files_of_one_moment(void **state)
+{
+	(void)state;
+	ids_follow_each_file_after(0);
 }
 
 static void later_sets_end_after_a_day(void **state)
@@ -212,6 +224,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(ids_follow_each_file),
+	    cmocka_unit_test(ids_follow_files_of_one_moment),
 	    cmocka_unit_test(later_sets_end_after_a_day),
 	    cmocka_unit_test(what_a_merged_id_wrote_is_the_restored_ones),
 	    cmocka_unit_test(only_what_is_different_is_written),
