@@ -96,13 +96,13 @@ const struct record *journal_group_at(const struct journal_group *g, size_t i)
 bool journal_group_stored(const struct journal_group *g, size_t i)
 {
 	REQUIRE(i < g->count);
-	return g->entries[i].stored;
+	return g->entries[i].outcome == QUEUE_STORED;
 }
 
 bool journal_group_refused(const struct journal_group *g, size_t i)
 {
 	REQUIRE(i < g->count);
-	return g->entries[i].refused;
+	return g->entries[i].outcome >= QUEUE_FULL;
 }
 
 void journal_group_count_waiting(struct journal_group *g, struct journal *j)

@@ -14,7 +14,7 @@ void journal_memory_settle(struct journal *j, struct journal_group *g, int statu
 	struct notifications *notifications = NULL;
 
 	for (size_t i = 0; i < g->count; i++)
-		g->entries[i].stored = true;
+		g->entries[i].outcome = QUEUE_STORED;
 	if (status == 0)
 		notifications_add(&notifications, j, g);
 	notifications_send(&notifications);

@@ -11,9 +11,8 @@
 struct group_entry {
 	struct record record;
 	struct journal_group *group;
-	bool cancelled; /* nothing of it is written */
-	bool stored;    /* RECORD_QUEUE */
-	bool refused;   /* RECORD_QUEUE: the queue, or its user's share of the store, is full */
+	bool cancelled;             /* nothing of it is written */
+	enum queue_outcome outcome; /* RECORD_QUEUE */
 };
 
 struct journal_group {

@@ -23,11 +23,19 @@ enum journal_urgency {
 /* Runs on the executor that appended, entered; the group is freed after it. */
 typedef void journal_done_fn(struct journal_group *group, int status, void *executor_arg);
 
-/* A RECORD_QUEUE of a group appended with JOURNAL_NOW is durable.  Runs on the record's executor,
- * entered, in the order of the journal, before the completion of any later group.  stored false:
- * the queue is full, or the session has ended; the rest of its group is stored.  record: borrowed.
- * There is no notification of JOURNAL_NEXT and _INTERVAL. */
-typedef void journal_queued_fn(void *executor_arg, const struct record *record, bool stored);
+enum queue_outcome {
+	QUEUE_NOT_STORED, /* its session has ended, or the message no longer needs the store */
+	QUEUE_STORED,
+	QUEUE_FULL,       /* it, */
+	QUEUE_SHARE_FULL, /* or its user's share of the store */
+};
+
+/* A RECORD_QUEUE of a group appended with JOURNAL_NOW is durable, or was not stored while the rest
+ * of its group was.  Runs on the record's executor, entered, in the order of the journal, before
+ * the completion of any later group.  record: borrowed.  There is no notification of JOURNAL_NEXT
+ * and _INTERVAL. */
+typedef void journal_queued_fn(void *executor_arg, const struct record *record,
+                               enum queue_outcome outcome);
 
 /* Several of those have come to an executor.  Who wants to do them in slices takes them over
  * (journal_on_notified): notifications.h. */

@@ -42,7 +42,7 @@ bool notifications_next(struct notifications *n, void *executor_arg)
 	const struct group_entry *e = &first->group->entries[first->index];
 
 	REQUIRE(n->done < n->count && !n->task.in_flight);
-	n->j->queued(executor_arg, &e->record, e->stored);
+	n->j->queued(executor_arg, &e->record, e->outcome);
 	leave_first(n);
 	if (n->done < n->count)
 		return true;

@@ -63,25 +63,27 @@ static struct message_run run_at(struct group_entry *e)
 }
 
 /* Only urgent records are refused. */
-static bool is_admitted(const struct writer *w, const struct message_run *run,
-                        const struct group_entry *e)
+static enum queue_outcome admit(const struct writer *w, const struct message_run *run,
+                                const struct group_entry *e)
 {
 	const struct record *r = &e->record;
 	const struct queue_owner *s = queue_state_find(w, r->session_id);
 
 	if (s == NULL)
-		return false;
+		return QUEUE_NOT_STORED;
 	if (e->group->urgency != JOURNAL_NOW)
-		return true;
+		return QUEUE_STORED;
 	/* Without an executor it is already in flight, and is stored with its packet identifier. */
 	/* mutant: store_share_admits */
 	if (r->executor != NULL && !queue_state_owner_admits(w, s, run->bytes))
-		return false;
+		return QUEUE_SHARE_FULL;
 	/* One message passes where the queue is empty: it may be larger than the bound by itself.
 	 */
-	return s->now.count == 0 ||
-	       (s->now.count < s->now.bound_count && s->now.bytes <= s->now.bound_bytes &&
-	        run->bytes <= s->now.bound_bytes - s->now.bytes);
+	if (s->now.count == 0 ||
+	    (s->now.count < s->now.bound_count && s->now.bytes <= s->now.bound_bytes &&
+	     run->bytes <= s->now.bound_bytes - s->now.bytes))
+		return QUEUE_STORED;
+	return QUEUE_FULL;
 }
 
 static void put_queue_row(struct writer *w, const struct message_run *run, const struct record *r)
@@ -122,9 +124,8 @@ static void put_rows(struct writer *w, struct message_run *run)
 	for (struct group_entry *e = run->begin; e < run->end; e++) {
 		if (e->cancelled)
 			continue;
-		e->stored = is_admitted(w, run, e);
-		e->refused = !e->stored && queue_state_find(w, e->record.session_id) != NULL;
-		if (!e->stored)
+		e->outcome = admit(w, run, e);
+		if (e->outcome != QUEUE_STORED)
 			continue;
 		run->refs++;
 		put_queue_row(w, run, &e->record);

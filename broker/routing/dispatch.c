@@ -15,7 +15,6 @@
 #include "routing/local_delivery.h"
 #include "routing/router.h"
 #include "routing/waiting_publisher.h"
-#include "session/disk_queue.h"
 #include "session/session.h"
 #include "session/session_report.h"
 #include "tree/route_share.h"
@@ -294,11 +293,10 @@ void dispatch_flush(struct worker *w)
 }
 
 /* The queue on disk was full: the member's loss, or another member's turn. */
-static void report_refused(struct worker *w, const struct record *record, struct target_item *item)
+static void report_refused(struct worker *w, const struct record *record, struct target_item *item,
+                           enum queue_outcome outcome)
 {
 	struct session *s = session_find_by_id(w, record->session_id);
-	const char *cause = "the session's queue is full (limits.queue_messages, "
-			    "limits.queue_bytes)";
 
 	if (record->group_id != 0) {
 		dispatch_next_member(w, record->msg, item, record->session_id);
@@ -306,14 +304,19 @@ static void report_refused(struct worker *w, const struct record *record, struct
 	}
 	if (s == NULL)
 		return;
-	if (disk_queue_exceeds(s, msg_bytes(record->msg)) != NULL)
-		cause = "limits.store_per_user is reached";
-	session_report_drop(s, DROP_QUEUE_FULL, cause);
+	/* The writer knows: asked again, there may be space meanwhile, or less. */
+	session_report_drop(s, DROP_QUEUE_FULL,
+	                    /* mutant: drop_names_its_limit */
+	                    outcome == QUEUE_SHARE_FULL
+	                        ? "limits.store_per_user is reached"
+	                        : "the session's queue is full "
+	                          "(limits.queue_messages, limits.queue_bytes)");
 }
 
 /* DESIGN.md section 5, point 10. D1 */
-void dispatch_on_queued(void *executor_arg, const struct record *record, bool stored)
+void dispatch_on_queued(void *executor_arg, const struct record *record, enum queue_outcome outcome)
 {
+	bool stored = outcome == QUEUE_STORED;
 	struct worker *w = executor_arg;
 	struct target_item item = {.session_id = record->session_id,
 	                           .group_id = record->group_id,
@@ -333,7 +336,7 @@ void dispatch_on_queued(void *executor_arg, const struct record *record, bool st
 	if (stored)
 		give_to_target(w, record->msg, &item);
 	else
-		report_refused(w, record, &item);
+		report_refused(w, record, &item, outcome);
 	subscription_ids_fini(&item.ids);
 }
 

@@ -25,7 +25,8 @@ void dispatch_turn(struct worker *w);
 /* Deliver and send everything that waits: the broker stops. */
 void dispatch_flush(struct worker *w);
 /* A queue record is durable, or was refused (journal_queued_fn). */
-void dispatch_on_queued(void *executor_arg, const struct record *record, bool stored);
+void dispatch_on_queued(void *executor_arg, const struct record *record,
+                        enum queue_outcome outcome);
 /* Several of them (journal_notified_fn): in slices. */
 void dispatch_on_notified(void *executor_arg, struct notifications *notifications);
 

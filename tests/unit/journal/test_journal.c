@@ -231,12 +231,12 @@ struct notified {
 	unsigned pages;
 };
 
-static void on_queued(void *executor_arg, const struct record *record, bool stored)
+static void on_queued(void *executor_arg, const struct record *record, enum queue_outcome outcome)
 {
 	struct notified *notified = executor_arg;
 
 	notified->position[notified->count] = record->number;
-	notified->stored[notified->count++] = stored;
+	notified->stored[notified->count++] = outcome == QUEUE_STORED;
 }
 
 static void on_told_done(struct journal_group *g, int status, void *executor_arg)

@@ -167,8 +167,8 @@ static void full_queue_refuses_records(void **state)
 		append_to(&t, 0, g, JOURNAL_NOW);
 	}
 	turn(&t);
-	require_notified(&t, 0, "+1 +3 +5 -7 ");
-	require_notified(&t, 1, "+2 +4 -6 -8 ");
+	require_notified(&t, 0, "+1 +3 +5 full-7 ");
+	require_notified(&t, 1, "+2 +4 full-6 full-8 ");
 	assert_int_equal(rows_in(&t, TABLE_BODY), 3);
 	keep(&t, R(QUEUE_DONE, .session_id = 2, .number = 2), NULL);
 	g = group_new(NULL);
@@ -195,7 +195,61 @@ static void full_queue_refuses_records(void **state)
 		append_to(&t, 0, g, JOURNAL_NOW);
 		turn(&t);
 	}
-	require_notified(&t, 0, "+12 -13 ");
+	require_notified(&t, 0, "+12 full-13 ");
+	writer_fixture_fini(&t);
+}
+
+static void *find_nobody(void *arg, struct slice session_value)
+{
+	(void)session_value;
+	return arg;
+}
+
+static void drop_nobody(void *arg, void *owner)
+{
+	(void)arg;
+	(void)owner;
+}
+
+static void add_nothing(void *owner, uint64_t bytes)
+{
+	(void)owner;
+	(void)bytes;
+}
+
+/* No large ones. */
+static bool admits_little(void *arg, const void *owner, uint64_t used, uint64_t whole,
+                          uint64_t bytes)
+{
+	(void)arg;
+	(void)owner;
+	(void)used;
+	(void)whole;
+	return bytes < 1000;
+}
+
+/* Who is told of a refusal hears which of the bounds it was: asked later, nobody knows. */
+static void refusal_says_what_is_full(void **state)
+{
+	struct writer_fixture t = {0};
+	const struct journal_owners owners = {.find = find_nobody,
+	                                      .drop = drop_nobody,
+	                                      .add = add_nothing,
+	                                      .admits = admits_little,
+	                                      .arg = &t};
+	struct journal_group *g = group_new(NULL);
+
+	(void)state;
+	writer_fixture_open(&t);
+	journal_set_owners(t.journal, &owners);
+	keep(&t, R(SESSION, .session_id = 1, .number = 1, .bound_bytes = UINT64_MAX), NULL);
+	add(g, R(QUEUE, .session_id = 1, .executor = &t.executors[0]), message_of("x", 1));
+	add(g, R(QUEUE, .session_id = 1, .executor = &t.executors[0]), message_of("x", 1));
+	add(g, R(QUEUE, .session_id = 1, .executor = &t.executors[0]), message_of("x", 1000));
+	add(g, R(QUEUE, .session_id = 2, .executor = &t.executors[0]), message_of("x", 1));
+	append_to(&t, 0, g, JOURNAL_NOW);
+	turn(&t);
+	require_notified(&t, 0, "+1 full-2 share-3 -4 ");
 	writer_fixture_fini(&t);
 }
 
@@ -690,6 +744,7 @@ int main(void)
 	    cmocka_unit_test(waiting_groups_share_one_commit_in_order),
 	    cmocka_unit_test(shared_body_is_removed_with_its_last_reference),
 	    cmocka_unit_test(full_queue_refuses_records),
+	    cmocka_unit_test(refusal_says_what_is_full),
 	    cmocka_unit_test(ended_session_never_returns),
 	    cmocka_unit_test(removal_of_ended_session_goes_on_after_a_crash),
 	    cmocka_unit_test(positions_are_given_once),

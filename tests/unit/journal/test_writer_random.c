@@ -70,10 +70,10 @@ static struct walk *current;
 
 /* --- what comes back --- */
 
-static void on_queued(void *executor_arg, const struct record *record, bool stored)
+static void on_queued(void *executor_arg, const struct record *record, enum queue_outcome outcome)
 {
 	(void)executor_arg;
-	if (!stored)
+	if (outcome != QUEUE_STORED)
 		current->refused[record->number / 64] |= (uint64_t)1 << record->number % 64;
 }
 

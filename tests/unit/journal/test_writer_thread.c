@@ -41,11 +41,11 @@ struct asked {
 	struct journal_page page; /* first */
 };
 
-static void on_queued(void *executor_arg, const struct record *record, bool stored)
+static void on_queued(void *executor_arg, const struct record *record, enum queue_outcome outcome)
 {
 	struct worker *w = executor_arg;
 
-	assert_true(stored);
+	assert_int_equal(outcome, QUEUE_STORED);
 	assert_int_equal(record->session_id, w->session_id);
 	assert_true(record->number > w->reported_last); /* in order */
 	w->reported_last = record->number;

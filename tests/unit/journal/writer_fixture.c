@@ -15,11 +15,16 @@ static struct buf *reported_at(void *executor_arg)
 	return executor_arg;
 }
 
-static void on_queued(void *executor_arg, const struct record *record, bool stored)
+static void on_queued(void *executor_arg, const struct record *record, enum queue_outcome outcome)
 {
+	static const char *const signs[] = {[QUEUE_NOT_STORED] = "-",
+	                                    [QUEUE_STORED] = "+",
+	                                    [QUEUE_FULL] = "full-",
+	                                    [QUEUE_SHARE_FULL] = "share-"};
+
 	assert_ptr_equal(executor_current()->arg, executor_arg);
 	assert_ptr_equal(record->executor, executor_current());
-	buf_printf(reported_at(executor_arg), "%c%" PRIu64 " ", stored ? '+' : '-', record->number);
+	buf_printf(reported_at(executor_arg), "%s%" PRIu64 " ", signs[outcome], record->number);
 }
 
 static void on_space(void *executor_arg)
