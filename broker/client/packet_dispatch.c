@@ -168,6 +168,7 @@ static size_t handle_deferred(struct conn *c, uint64_t until)
 /* The one at hand is under way, and its connection's turn goes on with it. */
 static bool is_yielded(const struct conn *c)
 {
+	/* mutant: deferred_match_for_ever */
 	return c->link.match != NULL && (c->link.pauses & (PAUSE_STORE | PAUSE_TURN)) == PAUSE_TURN;
 }
 

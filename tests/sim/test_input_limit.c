@@ -452,6 +452,58 @@ static const char wide[] = "listeners:\n"
 			   "authorization: { acl_file: acl.yaml }\n"
 			   "limits: { receive_maximum: 1000 }\n";
 
+#define LEVELS     5
+#define LONG_TOPIC "a/a/a/a/a"
+
+/* All of them match LONG_TOPIC. */
+static void subscribe_overlapping(struct client *c)
+{
+	char filter[2 * LEVELS];
+
+	for (unsigned i = 0; i < 1 << LEVELS; i++) {
+		for (size_t level = 0; level < LEVELS; level++) {
+			filter[2 * level] = (i >> level & 1) != 0 ? '+' : 'a';
+			filter[2 * level + 1] = level == LEVELS - 1 ? '\0' : '/';
+		}
+		client_subscribe(c, filter, 1);
+	}
+}
+
+/* Messages whose receivers take many turns to find wait for space: that ends, both where they come
+ * from the connection and where they are looked at again because there may be space. */
+static void long_match_waits_for_space(struct world *w)
+{
+	struct client *c = join(w, "c", MQTT_5_0, &clean), *pub = join(w, "pub", MQTT_5_0, &clean);
+	struct client *away = join(w, "away", MQTT_5_0, &kept);
+	static char payload[10001];
+	struct answer answer;
+
+	subscribe_overlapping(away);
+	client_subscribe(away, "other", 1);
+	commit_all(w);
+	client_drop(away);
+	fill_store(w, pub);
+	for (unsigned i = 0; i < w->workers; i++)
+		w->server->workers[i]->turn_steps = 1;
+	memset(payload, 'x', sizeof(payload) - 1);
+	for (unsigned n = 0; n < 3; n++)
+		client_publish(c, LONG_TOPIC, 1, payload);
+	commit_all(w); /* with a limit to what may move */
+	assert_true(world_has_deferred(w));
+	client_ping(c);
+	for (unsigned i = 0; i < 3; i++) { /* each commit looks for space */
+		world_advance(w, 1000);
+		client_publish(pub, "nobody", 1, "x");
+		commit_all(w);
+	}
+	assert_int_equal(client_answers(c, PACKET_PUBACK, &answer), 0);
+	make_space(w);
+	assert_int_equal(client_answers(c, PACKET_PUBACK, &answer), 3);
+	client_connect(away, &kept);
+	commit_all(w);
+	assert_int_equal(count_received(away, LONG_TOPIC), 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -477,6 +529,7 @@ int main(void)
 	                  .conf = lazy, .seeds = 3),
 	    SCENARIO_WITH(slow_journal_bounds_replays, .durable = true, .conf = lazy, .seeds = 2),
 	    SCENARIO_WITH(slow_journal_bounds_wills, .durable = true, .conf = narrow, .seeds = 2),
+	    SCENARIO_WITH(long_match_waits_for_space, .durable = true, .conf = wide, .seeds = 6),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

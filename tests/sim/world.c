@@ -411,10 +411,16 @@ static bool expire(struct world *w)
 	return moved;
 }
 
+/* Time stands still: whoever still moves then has no end. */
+#define ROUNDS_MAX 200000
+
 void world_run(struct world *w)
 {
+	unsigned rounds = 0;
+
 	do {
 		world_steps(w, 20);
+		assert_in_range(++rounds, 1, ROUNDS_MAX);
 	} while (expire(w));
 	reap(w);
 }
