@@ -186,7 +186,7 @@ bool packet_dispatch_deferred(struct conn *c, uint64_t until)
 static void continue_deferred(struct conn *c)
 {
 	struct worker *w = c->link.worker;
-	bool more = packet_dispatch_deferred(c, w->work + w->turn_steps / 16 + 1);
+	bool more = packet_dispatch_deferred(c, w->work + w->turn_steps / 32 + 1);
 
 	if (conn_waits(c))
 		input_drain_apply(c);

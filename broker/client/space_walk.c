@@ -7,8 +7,8 @@
 #include "session/session_deliver.h"
 #include "worker/shared.h"
 
-/* About a quarter of a millisecond. */
-#define SLICE_STEPS(w) ((w)->turn_steps / 16 + 1)
+/* About an eighth of a millisecond. */
+#define SLICE_STEPS(w) ((w)->turn_steps / 32 + 1)
 /* Of one that waits; of so many that do not. */
 #define WAITING_STEPS  4
 #define LOOKS_PER_STEP 8

@@ -238,8 +238,8 @@ static void rotate(struct delivery_queue *q, struct publisher_queue *p)
 	DL_APPEND(q->waiting, p);
 }
 
-/* About half a millisecond, and half of it for those who have waited longer. */
-#define SLICE_STEPS(w) ((w)->turn_steps / 16 + 1)
+/* About a quarter of a millisecond, and half of it for those who have waited longer. */
+#define SLICE_STEPS(w) ((w)->turn_steps / 32 + 1)
 
 static void run_all(struct worker *w, uint64_t until, delivery_queue_give_fn *give)
 {

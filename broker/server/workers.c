@@ -53,13 +53,32 @@ static void run_reviews(struct worker *w)
 	}
 }
 
+static void flush_output(struct worker *w)
+{
+	while (w->output->dirty != NULL) {
+		struct client_link *link = w->output->dirty;
+
+		REQUIRE(link->dirty);
+		w->output->dirty = link->next_dirty;
+		link->dirty = false;
+		link_output_flush(link);
+	}
+}
+
 static bool worker_turn_end(void *arg)
 {
 	struct worker *w = arg;
 	struct client_list *clients = w->clients;
-	bool more = clients->admission.done != NULL && admission_turn(w);
+	bool more = false;
 
 	REQUIRE_EXECUTOR(&w->executor);
+	/* Others do not wait for those slices. (Where there is only more to read, one write is
+	 * better.) */
+	if (clients->admission.done != NULL || space_walk_is_pending(w) ||
+	    clients->going_on != NULL)
+		flush_output(w);
+	if (clients->admission.done != NULL)
+		more |= admission_turn(w);
 	if (space_walk_is_pending(w))
 		more |= space_walk_turn(w);
 	if (yield_is_pending(w))
@@ -72,14 +91,7 @@ static bool worker_turn_end(void *arg)
 	if (record_batch_is_pending(w))
 		record_batch_flush(w);
 	batch_send_all(w);
-	while (w->output->dirty != NULL) {
-		struct client_link *link = w->output->dirty;
-
-		REQUIRE(link->dirty);
-		w->output->dirty = link->next_dirty;
-		link->dirty = false;
-		link_output_flush(link);
-	}
+	flush_output(w);
 	while (clients->leaving != NULL) {
 		struct conn_opening *opening = clients->leaving;
 

@@ -3,9 +3,9 @@
 
 #include "base/list.h"
 
-/* One may take an eighth of a turn at once, the slice of a turn is half of that. */
-#define ONE_STEPS(w)   ((w)->turn_steps / 8 + 1)
-#define SLICE_STEPS(w) ((w)->turn_steps / 16 + 1)
+/* One may take a sixteenth of a turn at once, the slice of a turn is half of that. */
+#define ONE_STEPS(w)   ((w)->turn_steps / 16 + 1)
+#define SLICE_STEPS(w) ((w)->turn_steps / 32 + 1)
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
