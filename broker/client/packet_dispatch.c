@@ -140,6 +140,8 @@ static bool may_go_on(const struct conn *c)
 	       c->link.request == NULL && !c->link.limit.journal_full;
 }
 
+#define BYTES_PER_STEP 256 /* work of a turn (worker.h) */
+
 /* How many bytes of them were handled. */
 static size_t handle_deferred(struct conn *c, uint64_t until)
 {
@@ -156,6 +158,8 @@ static size_t handle_deferred(struct conn *c, uint64_t until)
 				yield_go_on(c);
 			break;
 		}
+		/* To have one that is large in two places takes its time. */
+		c->link.worker->work += p.frame.size_bytes / BYTES_PER_STEP;
 		if (c->state == CONN_ACCEPTED)
 			c->link.limit.deferred -= packet_publish_qos(&p.frame) > 0;
 		left = in;

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pytest
-from latency import p99, processors_for_load
+from latency import best, p99, processors_for_load
 from wire import Wire, fresh_address
 
 ATTACK = os.environ.get("VAKT_TLS_ATTACK")
@@ -85,13 +85,15 @@ def attackers_processors():
 @pytest.mark.full
 @pytest.mark.parametrize("kind", ["key-updates", "warnings", "empty", "bytes", "renegotiation"])
 def test_a_good_pair_beside_fifty(new_broker, attackers_processors, kind):
-    """50 connections that cause work and never log in leave the p99 of a good pair at most 3 times the quiet one."""
-    ratios = []
-    with new_broker(config={"limits": {"connect_timeout": "120s"}}) as broker, good_pair(broker) as pair:
+    """50 connections that cause work and never log in leave the p99 of a good pair at most 3 times the quiet one, the best of
+    three beside the best of three."""
+    quiet, busy = [], []
+    config = {"workers": 1, "limits": {"connect_timeout": "120s"}}
+    with new_broker(config=config) as broker, good_pair(broker) as pair:
         for _ in range(3):
-            quiet = p99(pair, "work/x")
+            quiet.append(p99(pair, "work/x", broker.process.pid))
             with attack(broker, kind, 50, FLOOD, attackers_processors):
-                busy = p99(pair, "work/x")
-            print(f"{kind}: p99 quiet {quiet * 1e3:.2f} ms, beside 50 attackers {busy * 1e3:.2f} ms")
-            ratios.append(busy / quiet)
-    assert min(ratios) <= 3, ratios
+                busy.append(p99(pair, "work/x", broker.process.pid))
+            print(f"{kind}: p99 quiet {quiet[-1]}, beside 50 attackers {busy[-1]}")
+    ratio = best(busy) / best(quiet)
+    assert ratio <= 3, ratio
