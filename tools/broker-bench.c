@@ -57,19 +57,12 @@ static void print_usage(FILE *to)
 	workload_print_usage(to);
 }
 
-#define TAKE_TEXT(name, member)                                                                    \
-	static int name(void *options, const char *value)                                          \
-	{                                                                                          \
-		((struct options *)options)->member = value;                                       \
-		return 0;                                                                          \
-	}
-
-TAKE_TEXT(take_websocket, websocket)
-TAKE_TEXT(take_tls_groups, tls_groups)
-TAKE_TEXT(take_ciphers, tls_ciphers)
-TAKE_TEXT(take_file, file)
-TAKE_TEXT(take_scenario, scenario)
-TAKE_TEXT(take_json, json)
+COMMAND_TAKE_TEXT(take_websocket, options, websocket)
+COMMAND_TAKE_TEXT(take_tls_groups, options, tls_groups)
+COMMAND_TAKE_TEXT(take_ciphers, options, tls_ciphers)
+COMMAND_TAKE_TEXT(take_file, options, file)
+COMMAND_TAKE_TEXT(take_scenario, options, scenario)
+COMMAND_TAKE_TEXT(take_json, options, json)
 
 static int take_plain(void *options, const char *value)
 {

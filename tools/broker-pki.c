@@ -101,36 +101,22 @@ static int take_number(const char *option, const char *value, unsigned max, unsi
 	return 0;
 }
 
-#define TEXT_OPTION(name, member)                                                                  \
-	static int take_##name(void *options, const char *value)                                   \
-	{                                                                                          \
-		((struct pki_options *)options)->member = value;                                   \
-		return 0;                                                                          \
-	}
-#define FLAG_OPTION(name)                                                                          \
-	static int take_##name(void *options, const char *value)                                   \
-	{                                                                                          \
-		(void)value;                                                                       \
-		((struct pki_options *)options)->name = true;                                      \
-		return 0;                                                                          \
-	}
-
-TEXT_OPTION(directory, directory)
-TEXT_OPTION(config, config)
-TEXT_OPTION(keys, keys)
-TEXT_OPTION(passphrase_file, passphrase_file)
-TEXT_OPTION(name, name)
-TEXT_OPTION(user, user)
-TEXT_OPTION(id, id)
-TEXT_OPTION(program, program)
-TEXT_OPTION(host, host)
-TEXT_OPTION(password_file, password_file)
-TEXT_OPTION(output, output)
-FLAG_OPTION(encrypt)
-FLAG_OPTION(if_needed)
-FLAG_OPTION(new_key)
-FLAG_OPTION(rsa)
-FLAG_OPTION(print)
+COMMAND_TAKE_TEXT(take_directory, pki_options, directory)
+COMMAND_TAKE_TEXT(take_config, pki_options, config)
+COMMAND_TAKE_TEXT(take_keys, pki_options, keys)
+COMMAND_TAKE_TEXT(take_passphrase_file, pki_options, passphrase_file)
+COMMAND_TAKE_TEXT(take_name, pki_options, name)
+COMMAND_TAKE_TEXT(take_user, pki_options, user)
+COMMAND_TAKE_TEXT(take_id, pki_options, id)
+COMMAND_TAKE_TEXT(take_program, pki_options, program)
+COMMAND_TAKE_TEXT(take_host, pki_options, host)
+COMMAND_TAKE_TEXT(take_password_file, pki_options, password_file)
+COMMAND_TAKE_TEXT(take_output, pki_options, output)
+COMMAND_TAKE_FLAG(take_encrypt, pki_options, encrypt)
+COMMAND_TAKE_FLAG(take_if_needed, pki_options, if_needed)
+COMMAND_TAKE_FLAG(take_new_key, pki_options, new_key)
+COMMAND_TAKE_FLAG(take_rsa, pki_options, rsa)
+COMMAND_TAKE_FLAG(take_print, pki_options, print)
 
 static int take_days(void *options, const char *value)
 {

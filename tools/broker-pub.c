@@ -7,20 +7,18 @@
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/require.h"
+#include "pubsub/client_command.h"
 #include "pubsub/client_run.h"
-#include "pubsub/payload_source.h"
 
 #define INPUT_BYTES ((size_t)65536)
 /* What may wait for the network before the next line is read. */
 #define BACKLOG_MAX ((size_t)1 << 20)
 
 struct pub {
-	struct client_options options; /* first */
-	struct payload_source source;
+	struct message_options options; /* first */
 	const char *topic;
 	uint64_t repeats, delay_ms;
-	uint8_t qos;
-	bool retain, lines;
+	bool lines;
 
 	struct client_run run;
 	struct buf payload; /* one message, or what was read and not yet sent */
@@ -65,28 +63,6 @@ static int take_topic(void *options, const char *value)
 	return 0;
 }
 
-static int take_message(void *options, const char *value)
-{
-	((struct pub *)options)->source.text = value;
-	return 0;
-}
-
-static int take_file(void *options, const char *value)
-{
-	((struct pub *)options)->source.file = value;
-	return 0;
-}
-
-static int take_qos(void *options, const char *value)
-{
-	uint64_t qos;
-
-	if (!client_parse_number(value, 2, &qos))
-		return report_usage("-q: '%s' is not 0, 1 or 2", value);
-	((struct pub *)options)->qos = (uint8_t)qos;
-	return 0;
-}
-
 static int take_repeat(void *options, const char *value)
 {
 	struct pub *p = options;
@@ -103,30 +79,18 @@ static int take_delay(void *options, const char *value)
 	return report_usage("--repeat-delay: '%s' is no duration: 5, 500ms, 2m", value);
 }
 
-#define TAKE_FLAG(function, member)                                                                \
-	static int function(void *options, const char *value)                                      \
-	{                                                                                          \
-		(void)value;                                                                       \
-		((struct pub *)options)->member = true;                                            \
-		return 0;                                                                          \
-	}
-
-TAKE_FLAG(take_empty, source.empty)
-TAKE_FLAG(take_input, source.from_input)
-TAKE_FLAG(take_lines, lines)
-TAKE_FLAG(take_retain, retain)
+COMMAND_TAKE_FLAG(take_lines, pub, lines)
 
 static const struct command_option rows_of_pub[] = {
-    {"topic", 't', true, take_topic},       {"message", 'm', true, take_message},
-    {"file", 'f', true, take_file},         {"stdin-file", 's', false, take_input},
-    {"stdin-line", 'l', false, take_lines}, {"null-message", 'n', false, take_empty},
-    {"qos", 'q', true, take_qos},           {"retain", 'r', false, take_retain},
-    {"repeat", 0, true, take_repeat},       {"repeat-delay", 0, true, take_delay},
+    {"topic", 't', true, take_topic},
+    {"stdin-line", 'l', false, take_lines},
+    {"repeat", 0, true, take_repeat},
+    {"repeat-delay", 0, true, take_delay},
 };
 
 static int check_options(const struct pub *p)
 {
-	int sources = payload_source_count(&p->source) + (int)p->lines;
+	int sources = payload_source_count(&p->options.source) + (int)p->lines;
 
 	if (p->topic == NULL)
 		return report_usage("where to? -t TOPIC");
@@ -146,15 +110,15 @@ static void send_next(struct pub *p);
 static bool publish(struct pub *p, struct slice payload)
 {
 	struct publish_out message = {
-	    .qos = p->qos,
-	    .retain = p->retain,
+	    .qos = p->options.qos,
+	    .retain = p->options.retain,
 	    .topic = slice_of_str(p->topic),
-	    .forwarded = buf_slice(&p->options.publish_properties),
+	    .forwarded = buf_slice(&p->options.client.publish_properties),
 	    .payload = payload,
 	};
 	enum mqtt_result result;
 
-	REQUIRE(p->qos <= 2 && p->topic != NULL);
+	REQUIRE(p->options.qos <= 2 && p->topic != NULL);
 	if (mqtt_connection_backlog(&p->run.connection) > BACKLOG_MAX)
 		return false;
 	result = mqtt_protocol_publish(&p->run.connection.protocol, &message, p->sent);
@@ -290,7 +254,7 @@ static void on_answer(void *tool, const struct mqtt_answer *a)
 		                              p->lines ? "line %llu was not published to '%s'"
 		                                       : "message %llu was not published to '%s'",
 		                              (unsigned long long)a->cookie + 1, p->topic);
-	else if (p->options.debug && a->reason == REASON_NO_MATCHING_SUBSCRIBERS)
+	else if (p->options.client.debug && a->reason == REASON_NO_MATCHING_SUBSCRIBERS)
 		(void)report_error(0, "nobody is subscribed to '%s'", p->topic);
 }
 
@@ -345,16 +309,16 @@ static const struct client_hooks hooks = {
 
 static int run(struct pub *p)
 {
-	int rc = client_options_finish(&p->options);
+	int rc = client_options_finish(&p->options.client);
 
-	if (rc == 0 && p->options.url_topic != NULL)
-		rc = take_topic(p, p->options.url_topic);
+	if (rc == 0 && p->options.client.url_topic != NULL)
+		rc = take_topic(p, p->options.client.url_topic);
 	if (rc == 0)
 		rc = check_options(p);
 	if (rc == 0)
-		rc = payload_source_read(&p->source, &p->payload);
+		rc = payload_source_read(&p->options.source, &p->payload);
 	if (rc == 0)
-		rc = client_run_init(&p->run, &p->options, &hooks, p);
+		rc = client_run_init(&p->run, &p->options.client, &hooks, p);
 	if (rc != 0)
 		return rc;
 	p->left = p->lines ? 0 : p->repeats == 0 ? 1 : p->repeats;
@@ -364,29 +328,27 @@ static int run(struct pub *p)
 	return client_run_loop(&p->run);
 }
 
+static const struct client_command command = {
+    .program = "broker-pub",
+    .print_usage = print_usage,
+    .options = rows_of_pub,
+    .option_count = ARRAY_LEN(rows_of_pub),
+    .publishes = true,
+    .instead_of_arguments = "the topic is given with -t, the message with -m",
+};
+
 int main(int argc, char **argv)
 {
-	static struct command_option rows[CLIENT_OPTION_ROWS_MAX + ARRAY_LEN(rows_of_pub)];
 	static struct pub p;
-	struct command_line line = {
-	    .program = "broker-pub", .print_usage = print_usage, .options = rows};
 	int rc;
 
-	memcpy(rows, rows_of_pub, sizeof(rows_of_pub));
-	line.option_count =
-	    ARRAY_LEN(rows_of_pub) + client_options_rows(rows + ARRAY_LEN(rows_of_pub));
-	command_line_start(&line);
-	client_options_init(&p.options);
-	rc = client_options_read(&p.options, argc, argv);
+	client_command_start(&command);
+	rc = client_command_read(&p.options, argc, argv);
 	if (rc >= 0)
 		return rc;
-	if (optind < argc)
-		return report_usage(
-		    "unexpected argument '%s': the topic is given with -t, the message with -m",
-		    argv[optind]);
 	rc = run(&p);
 	/* The thread that reads standard input may still have p.input. */
 	buf_fini(&p.payload);
-	client_options_fini(&p.options);
+	client_options_fini(&p.options.client);
 	client_run_exit(rc);
 }

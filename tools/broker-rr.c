@@ -9,21 +9,15 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/require.h"
+#include "pubsub/client_command.h"
 #include "pubsub/client_run.h"
-#include "pubsub/message_output.h"
-#include "pubsub/payload_source.h"
 
 #define WAIT_MS           30000
 #define CORRELATION_BYTES 16
 
 struct rr {
-	struct client_options options; /* first */
-	struct payload_source source;
-	struct message_output output;
+	struct message_options options; /* first */
 	const char *topic, *response_topic;
-	uint64_t count;
-	uint8_t qos;
-	bool retain;
 
 	struct client_run run;
 	struct buf payload, properties, line;
@@ -53,77 +47,17 @@ static void print_usage(FILE *to)
 
 /* ---- options ---- */
 
-#define TAKE(function, statement)                                                                  \
-	static int function(void *options, const char *value)                                      \
-	{                                                                                          \
-		struct rr *r = options;                                                            \
-                                                                                                   \
-		(void)value;                                                                       \
-		statement;                                                                         \
-		return 0;                                                                          \
-	}
-
-TAKE(take_topic, r->topic = value)
-TAKE(take_response_topic, r->response_topic = value)
-TAKE(take_message, r->source.text = value)
-TAKE(take_file, r->source.file = value)
-TAKE(take_input, r->source.from_input = true)
-TAKE(take_empty, r->source.empty = true)
-TAKE(take_retain, r->retain = true)
-TAKE(take_verbose, r->output.topics = true)
-TAKE(take_no_newline, r->output.no_newline = true)
-TAKE(take_pretty, r->output.pretty = true)
-
-static int take_qos(void *options, const char *value)
-{
-	uint64_t qos;
-
-	if (!client_parse_number(value, 2, &qos))
-		return report_usage("-q: '%s' is not 0, 1 or 2", value);
-	((struct rr *)options)->qos = (uint8_t)qos;
-	return 0;
-}
-
-static int take_count(void *options, const char *value)
-{
-	struct rr *r = options;
-
-	if (!client_parse_number(value, UINT32_MAX, &r->count) || r->count == 0)
-		return report_usage("-C: '%s' is no number of answers from 1", value);
-	return 0;
-}
-
-static int take_output(void *options, const char *value)
-{
-	return message_output_parse(value, &((struct rr *)options)->output.kind) ? 0 : EXIT_USAGE;
-}
-
-static int take_format(void *options, const char *value)
-{
-	((struct rr *)options)->output.format = value;
-	return message_output_check(value) ? 0 : EXIT_USAGE;
-}
+COMMAND_TAKE_TEXT(take_topic, rr, topic)
+COMMAND_TAKE_TEXT(take_response_topic, rr, response_topic)
 
 static const struct command_option rows_of_rr[] = {
     {"topic", 't', true, take_topic},
     {"response-topic", 'e', true, take_response_topic},
-    {"message", 'm', true, take_message},
-    {"file", 'f', true, take_file},
-    {"stdin-file", 's', false, take_input},
-    {"null-message", 'n', false, take_empty},
-    {"qos", 'q', true, take_qos},
-    {"retain", 'r', false, take_retain},
-    {"count", 'C', true, take_count},
-    {"output", 0, true, take_output},
-    {"verbose", 'v', false, take_verbose},
-    {"format", 'F', true, take_format},
-    {"no-newline", 'N', false, take_no_newline},
-    {"pretty", 0, false, take_pretty},
 };
 
 static int check_options(struct rr *r)
 {
-	int sources = payload_source_count(&r->source), rc;
+	int sources = payload_source_count(&r->options.source), rc;
 
 	if (r->topic == NULL)
 		return report_usage("where to? -t TOPIC");
@@ -131,7 +65,7 @@ static int check_options(struct rr *r)
 		return report_usage(sources == 0 ? "what to ask? -m TEXT, -f FILE, -s or -n"
 		                                 : "give one of -m, -f, -s and -n");
 	if (r->response_topic == NULL) {
-		r->made_topic = xasprintf("response/%s", r->options.client_id);
+		r->made_topic = xasprintf("response/%s", r->options.client.client_id);
 		r->response_topic = r->made_topic;
 	}
 	rc = client_check_topic(r->topic);
@@ -143,18 +77,18 @@ static int check_options(struct rr *r)
 static void on_open(void *tool, bool session_present)
 {
 	struct rr *r = tool;
-	struct subscribe_entry entry = {slice_of_str(r->response_topic), {.qos = r->qos}};
+	struct subscribe_entry entry = {slice_of_str(r->response_topic), {.qos = r->options.qos}};
 
 	(void)session_present;
 	(void)mqtt_protocol_subscribe(&r->run.connection.protocol, &entry, 1,
-	                              buf_slice(&r->options.subscribe_properties), 0);
+	                              buf_slice(&r->options.client.subscribe_properties), 0);
 }
 
 static void send_request(struct rr *r)
 {
 	struct publish_out request = {
-	    .qos = r->qos,
-	    .retain = r->retain,
+	    .qos = r->options.qos,
+	    .retain = r->options.retain,
 	    .topic = slice_of_str(r->topic),
 	    .payload = buf_slice(&r->payload),
 	    .forwarded = buf_slice(&r->properties),
@@ -179,14 +113,14 @@ static void on_answer(void *tool, const struct mqtt_answer *a)
 					    a->reason, a->properties,
 					    "not subscribed to '%s', where the answer would come",
 					    r->response_topic));
-	else if (a->request == PACKET_SUBSCRIBE && (!r->was_sent || r->qos == 0))
+	else if (a->request == PACKET_SUBSCRIBE && (!r->was_sent || r->options.qos == 0))
 		send_request(r);
 	else if (a->request == PACKET_PUBLISH && a->reason >= REASON_UNSPECIFIED)
 		client_run_end(&r->run, client_run_report(a->reason, a->properties,
 		                                          "the request was not published to '%s'",
 		                                          r->topic));
 	else if (a->request == PACKET_PUBLISH && a->reason == REASON_NO_MATCHING_SUBSCRIBERS &&
-	         !r->options.quiet)
+	         !r->options.client.quiet)
 		(void)report_error(0, "nobody is subscribed to '%s'; waiting all the same",
 		                   r->topic);
 }
@@ -196,9 +130,9 @@ static bool is_answer(const struct rr *r, const struct publish *m)
 {
 	struct slice data = m->properties.correlation_data;
 
-	if (m->retain || r->answered == r->count)
+	if (m->retain || r->answered == r->options.count)
 		return false;
-	return r->options.version != MQTT_5_0 || data.len == 0 ||
+	return r->options.client.version != MQTT_5_0 || data.len == 0 ||
 	       slice_equal(data, slice_of(r->correlation, CORRELATION_BYTES));
 }
 
@@ -209,9 +143,9 @@ static bool on_message(void *tool, const struct publish *m)
 	if (!is_answer(r, m))
 		return true;
 	buf_clear(&r->line);
-	message_output_put(&r->line, &r->output, m, clock_wall_ms());
+	message_output_put(&r->line, &r->options.output, m, clock_wall_ms());
 	(void)fwrite(r->line.data, 1, r->line.len, stdout);
-	if (++r->answered == r->count && client_run_flush(&r->run))
+	if (++r->answered == r->options.count && client_run_flush(&r->run))
 		client_run_end(&r->run, 0);
 	return true;
 }
@@ -255,56 +189,56 @@ static void make_properties(struct rr *r)
 	                    slice_of_str(r->response_topic));
 	property_put_string(&r->properties, PROPERTY_CORRELATION_DATA,
 	                    slice_of(r->correlation, sizeof(r->correlation)));
-	buf_put_slice(&r->properties, buf_slice(&r->options.publish_properties));
+	buf_put_slice(&r->properties, buf_slice(&r->options.client.publish_properties));
 }
 
 static int run(struct rr *r)
 {
-	int rc = client_options_finish(&r->options);
+	int rc = client_options_finish(&r->options.client);
 
 	if (rc == 0 && r->topic == NULL)
-		r->topic = r->options.url_topic;
-	else if (rc == 0 && r->options.url_topic != NULL)
+		r->topic = r->options.client.url_topic;
+	else if (rc == 0 && r->options.client.url_topic != NULL)
 		rc = report_usage("-t, and -L with a topic: there is one topic for each call");
 	if (rc == 0)
 		rc = check_options(r);
 	if (rc == 0)
-		rc = payload_source_read(&r->source, &r->payload);
+		rc = payload_source_read(&r->options.source, &r->payload);
 	if (rc != 0)
 		return rc;
 	make_properties(r);
-	if (r->options.wait_ms == 0)
-		r->options.wait_ms = WAIT_MS;
-	rc = client_run_init(&r->run, &r->options, &hooks, r);
+	if (r->options.count == 0)
+		r->options.count = 1;
+	if (r->options.client.wait_ms == 0)
+		r->options.client.wait_ms = WAIT_MS;
+	rc = client_run_init(&r->run, &r->options.client, &hooks, r);
 	return rc != 0 ? rc : client_run_loop(&r->run);
 }
 
+static const struct client_command command = {
+    .program = "broker-rr",
+    .print_usage = print_usage,
+    .options = rows_of_rr,
+    .option_count = ARRAY_LEN(rows_of_rr),
+    .publishes = true,
+    .prints = true,
+    .instead_of_arguments = "the topic is given with -t, the request with -m",
+};
+
 int main(int argc, char **argv)
 {
-	static struct command_option rows[CLIENT_OPTION_ROWS_MAX + ARRAY_LEN(rows_of_rr)];
-	static struct rr r = {.count = 1};
-	struct command_line line = {
-	    .program = "broker-rr", .print_usage = print_usage, .options = rows};
+	static struct rr r;
 	int rc;
 
-	memcpy(rows, rows_of_rr, sizeof(rows_of_rr));
-	line.option_count =
-	    ARRAY_LEN(rows_of_rr) + client_options_rows(rows + ARRAY_LEN(rows_of_rr));
-	command_line_start(&line);
-	client_options_init(&r.options);
-	rc = client_options_read(&r.options, argc, argv);
+	client_command_start(&command);
+	rc = client_command_read(&r.options, argc, argv);
 	if (rc >= 0)
 		return rc;
-	if (optind < argc)
-		return report_usage(
-		    "unexpected argument '%s': the topic is given with -t, the request with -m",
-		    argv[optind]);
-	r.output.escapes = isatty(STDOUT_FILENO) == 1;
 	rc = run(&r);
 	buf_fini(&r.payload);
 	buf_fini(&r.properties);
 	buf_fini(&r.line);
 	free(r.made_topic);
-	client_options_fini(&r.options);
+	client_options_fini(&r.options.client);
 	client_run_exit(rc);
 }

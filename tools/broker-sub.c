@@ -9,18 +9,17 @@
 #include "base/clock.h"
 #include "base/require.h"
 #include "proto/topic.h"
+#include "pubsub/client_command.h"
 #include "pubsub/client_run.h"
-#include "pubsub/message_output.h"
 
 #define CLEARED_MAX 60000 /* retained messages whose removal is under way */
 
 struct sub {
-	struct client_options options; /* first */
-	struct message_output output;
+	struct message_options options; /* first */
 	struct subscription_options subscription;
 	const char **filters, **hidden, **unsubscribed;
 	size_t filter_count, hidden_count, unsubscribed_count;
-	uint64_t count, received;
+	uint64_t received;
 	bool exits_after_suback, no_retained, retained_only, removes_retained;
 
 	struct client_run run;
@@ -91,76 +90,27 @@ static int take_unsubscribe(void *options, const char *value)
 	return add_filter(s, &s->unsubscribed, &s->unsubscribed_count, value);
 }
 
-static int take_number(const char *name, const char *value, uint64_t max, uint64_t *out)
-{
-	if (client_parse_number(value, max, out))
-		return 0;
-	return report_usage("%s: '%s' is no number from 0 to %llu", name, value,
-	                    (unsigned long long)max);
-}
-
-static int take_qos(void *options, const char *value)
-{
-	uint64_t qos = 0;
-	int rc = take_number("-q", value, 2, &qos);
-
-	((struct sub *)options)->subscription.qos = (uint8_t)qos;
-	return rc;
-}
-
 static int take_handling(void *options, const char *value)
 {
-	uint64_t handling = 0;
-	int rc = take_number("--retain-handling", value, 2, &handling);
+	uint64_t handling;
 
+	if (!client_parse_number(value, 2, &handling))
+		return report_usage("--retain-handling: '%s' is not 0, 1 or 2", value);
 	((struct sub *)options)->subscription.retain_handling = (uint8_t)handling;
-	return rc;
-}
-
-static int take_count(void *options, const char *value)
-{
-	struct sub *s = options;
-
-	if (!client_parse_number(value, UINT32_MAX, &s->count) || s->count == 0)
-		return report_usage("-C: '%s' is no number of messages from 1", value);
 	return 0;
 }
 
-static int take_output(void *options, const char *value)
-{
-	return message_output_parse(value, &((struct sub *)options)->output.kind) ? 0 : EXIT_USAGE;
-}
-
-static int take_format(void *options, const char *value)
-{
-	((struct sub *)options)->output.format = value;
-	return message_output_check(value) ? 0 : EXIT_USAGE;
-}
-
-#define TAKE_FLAG(function, member)                                                                \
-	static int function(void *options, const char *value)                                      \
-	{                                                                                          \
-		(void)value;                                                                       \
-		((struct sub *)options)->member = true;                                            \
-		return 0;                                                                          \
-	}
-
-TAKE_FLAG(take_exit, exits_after_suback)
-TAKE_FLAG(take_no_retained, no_retained)
-TAKE_FLAG(take_retained_only, retained_only)
-TAKE_FLAG(take_remove, removes_retained)
-TAKE_FLAG(take_as_published, subscription.retain_as_published)
-TAKE_FLAG(take_no_local, subscription.no_local)
-TAKE_FLAG(take_verbose, output.topics)
-TAKE_FLAG(take_no_newline, output.no_newline)
-TAKE_FLAG(take_pretty, output.pretty)
+COMMAND_TAKE_FLAG(take_exit, sub, exits_after_suback)
+COMMAND_TAKE_FLAG(take_no_retained, sub, no_retained)
+COMMAND_TAKE_FLAG(take_retained_only, sub, retained_only)
+COMMAND_TAKE_FLAG(take_remove, sub, removes_retained)
+COMMAND_TAKE_FLAG(take_as_published, sub, subscription.retain_as_published)
+COMMAND_TAKE_FLAG(take_no_local, sub, subscription.no_local)
 
 static const struct command_option rows_of_sub[] = {
     {"topic", 't', true, take_topic},
-    {"qos", 'q', true, take_qos},
     {"filter-out", 'T', true, take_hidden},
     {"unsubscribe", 'U', true, take_unsubscribe},
-    {"count", 'C', true, take_count},
     {"exit-after-suback", 'E', false, take_exit},
     {"no-retained", 'R', false, take_no_retained},
     {"retained-only", 0, false, take_retained_only},
@@ -168,16 +118,11 @@ static const struct command_option rows_of_sub[] = {
     {"retain-handling", 0, true, take_handling},
     {"retain-as-published", 0, false, take_as_published},
     {"no-local", 0, false, take_no_local},
-    {"output", 0, true, take_output},
-    {"verbose", 'v', false, take_verbose},
-    {"format", 'F', true, take_format},
-    {"no-newline", 'N', false, take_no_newline},
-    {"pretty", 0, false, take_pretty},
 };
 
 static int check_options(const struct sub *s)
 {
-	enum mqtt_version version = s->options.version;
+	enum mqtt_version version = s->options.client.version;
 	int rc = 0;
 
 	if (s->filter_count == 0 && s->unsubscribed_count == 0)
@@ -216,13 +161,13 @@ static void on_open(void *tool, bool session_present)
 {
 	struct sub *s = tool;
 	struct mqtt_protocol *p = &s->run.connection.protocol;
-	struct slice properties = buf_slice(&s->options.subscribe_properties);
+	struct slice properties = buf_slice(&s->options.client.subscribe_properties);
 
 	for (size_t i = 0; i < s->unsubscribed_count; i++) {
 		struct slice filter = slice_of_str(s->unsubscribed[i]);
 
-		(void)mqtt_protocol_unsubscribe(p, &filter, 1,
-		                                buf_slice(&s->options.unsubscribe_properties), i);
+		(void)mqtt_protocol_unsubscribe(
+		    p, &filter, 1, buf_slice(&s->options.client.unsubscribe_properties), i);
 	}
 	/* On a later connection, a session that is still there has them. */
 	if (session_present && s->subscribed)
@@ -278,11 +223,11 @@ static bool on_message(void *tool, const struct publish *m)
 	if (s->removes_retained && m->retain && m->payload.len > 0)
 		remove_retained(s, m);
 	buf_clear(&s->line);
-	message_output_put(&s->line, &s->output, m, clock_wall_ms());
+	message_output_put(&s->line, &s->options.output, m, clock_wall_ms());
 	(void)fwrite(s->line.data, 1, s->line.len, stdout);
 	if (s->line.cap > CLEARED_MAX)
 		buf_fini(&s->line);
-	if (++s->received == s->count)
+	if (++s->received == s->options.count)
 		end_with(s, 0);
 	return true;
 }
@@ -294,12 +239,12 @@ static void on_subscribed(struct sub *s, const struct mqtt_answer *a)
 	if (a->reason >= REASON_UNSPECIFIED) {
 		s->refused_status = client_run_report(
 		    a->reason, a->properties,
-		    s->options.version == MQTT_5_0
+		    s->options.client.version == MQTT_5_0
 			? "not subscribed to '%s'"
 			: "not subscribed to '%s' (MQTT 3.1.1 gives no reason, -V 5 does)",
 		    s->filters[a->cookie]);
 		s->refused_count++;
-	} else if (s->options.debug) {
+	} else if (s->options.client.debug) {
 		(void)report_error(0, "subscribed to '%s' with QoS %u", s->filters[a->cookie],
 		                   (unsigned)a->reason);
 	}
@@ -338,18 +283,18 @@ static int on_deadline(void *tool)
 	if (!s->run.was_open)
 		return report_error(CLIENT_CANNOT_CONNECT,
 		                    "no connection within the time of --wait");
-	if (s->count == 0)
+	if (s->options.count == 0)
 		return s->refused_status;
 	return report_error(CLIENT_TIMED_OUT,
 	                    "%llu of %llu messages came within the time of --wait",
-	                    (unsigned long long)s->received, (unsigned long long)s->count);
+	                    (unsigned long long)s->received, (unsigned long long)s->options.count);
 }
 
 static int on_signal(void *tool)
 {
 	struct sub *s = tool;
 
-	return s->count > 0 || !s->run.was_open ? EXIT_FAILED : s->refused_status;
+	return s->options.count > 0 || !s->run.was_open ? EXIT_FAILED : s->refused_status;
 }
 
 static const struct client_hooks hooks = {
@@ -363,44 +308,43 @@ static const struct client_hooks hooks = {
 
 static int run(struct sub *s)
 {
-	int rc = client_options_finish(&s->options);
+	int rc = client_options_finish(&s->options.client);
 
-	if (rc == 0 && s->options.url_topic != NULL)
-		rc = take_topic(s, s->options.url_topic);
+	if (rc == 0 && s->options.client.url_topic != NULL)
+		rc = take_topic(s, s->options.client.url_topic);
+	s->subscription.qos = s->options.qos;
 	if (rc == 0)
 		rc = check_options(s);
 	if (rc == 0)
-		rc = client_run_init(&s->run, &s->options, &hooks, s);
+		rc = client_run_init(&s->run, &s->options.client, &hooks, s);
 	if (rc == 0)
 		rc = client_run_loop(&s->run);
 	return rc;
 }
 
+static const struct client_command command = {
+    .program = "broker-sub",
+    .print_usage = print_usage,
+    .options = rows_of_sub,
+    .option_count = ARRAY_LEN(rows_of_sub),
+    .prints = true,
+    .instead_of_arguments = "filters are given with -t",
+};
+
 int main(int argc, char **argv)
 {
-	static struct command_option rows[CLIENT_OPTION_ROWS_MAX + ARRAY_LEN(rows_of_sub)];
 	static struct sub s;
-	struct command_line line = {
-	    .program = "broker-sub", .print_usage = print_usage, .options = rows};
 	int rc;
 
-	memcpy(rows, rows_of_sub, sizeof(rows_of_sub));
-	line.option_count =
-	    ARRAY_LEN(rows_of_sub) + client_options_rows(rows + ARRAY_LEN(rows_of_sub));
-	command_line_start(&line);
-	client_options_init(&s.options);
-	rc = client_options_read(&s.options, argc, argv);
+	client_command_start(&command);
+	rc = client_command_read(&s.options, argc, argv);
 	if (rc >= 0)
 		return rc;
-	if (optind < argc)
-		return report_usage("unexpected argument '%s': filters are given with -t",
-		                    argv[optind]);
-	s.output.escapes = isatty(STDOUT_FILENO) == 1;
 	rc = run(&s);
 	buf_fini(&s.line);
 	free(s.filters);
 	free(s.hidden);
 	free(s.unsubscribed);
-	client_options_fini(&s.options);
+	client_options_fini(&s.options.client);
 	client_run_exit(rc);
 }

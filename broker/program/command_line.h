@@ -19,6 +19,21 @@ struct command_option {
 	int (*take)(void *options, const char *value);
 };
 
+/* A `take` that sets a member of `struct type`, to the value or to true. */
+#define COMMAND_TAKE_TEXT(function, type, member)                                                  \
+	static int function(void *options, const char *value)                                      \
+	{                                                                                          \
+		((struct type *)options)->member = value;                                          \
+		return 0;                                                                          \
+	}
+#define COMMAND_TAKE_FLAG(function, type, member)                                                  \
+	static int function(void *options, const char *value)                                      \
+	{                                                                                          \
+		(void)value;                                                                       \
+		((struct type *)options)->member = true;                                           \
+		return 0;                                                                          \
+	}
+
 /* An option of another program that people try here, and what to do instead. */
 struct foreign_option {
 	char letter; /* 0: the end of the list */

@@ -99,46 +99,32 @@ int client_check_filter(const char *filter, enum mqtt_version version)
 
 /* ---- the rows ---- */
 
-#define TAKE_TEXT(function, member)                                                                \
-	static int function(void *options, const char *value)                                      \
-	{                                                                                          \
-		((struct client_options *)options)->member = value;                                \
-		return 0;                                                                          \
-	}
-#define TAKE_FLAG(function, member)                                                                \
-	static int function(void *options, const char *value)                                      \
-	{                                                                                          \
-		(void)value;                                                                       \
-		((struct client_options *)options)->member = true;                                 \
-		return 0;                                                                          \
-	}
-
-TAKE_TEXT(take_profile, profile)
-TAKE_TEXT(take_host, host)
-TAKE_TEXT(take_socket, socket)
-TAKE_TEXT(take_user, user)
-TAKE_TEXT(take_id, client_id)
-TAKE_TEXT(take_id_prefix, client_id_prefix)
-TAKE_TEXT(take_source, source)
-TAKE_TEXT(take_password_file, password_file)
-TAKE_TEXT(take_password_command, password_command)
-TAKE_TEXT(take_ca_file, ca_file)
-TAKE_TEXT(take_ca_directory, ca_directory)
-TAKE_TEXT(take_certificate, certificate)
-TAKE_TEXT(take_key, key)
-TAKE_TEXT(take_key_password_file, key_password_file)
-TAKE_TEXT(take_pin, pin)
-TAKE_TEXT(take_server_name, server_name)
-TAKE_TEXT(take_will_topic, will_topic)
-TAKE_TEXT(take_will_payload, will_payload)
-TAKE_FLAG(take_ask_password, ask_password)
-TAKE_FLAG(take_insecure, insecure)
-TAKE_FLAG(take_persistent, persistent)
-TAKE_FLAG(take_will_retain, will_retain)
-TAKE_FLAG(take_debug, debug)
-TAKE_FLAG(take_quiet, quiet)
-TAKE_FLAG(take_keep_trying, keep_trying)
-TAKE_FLAG(take_no_reconnect, no_reconnect)
+COMMAND_TAKE_TEXT(take_profile, client_options, profile)
+COMMAND_TAKE_TEXT(take_host, client_options, host)
+COMMAND_TAKE_TEXT(take_socket, client_options, socket)
+COMMAND_TAKE_TEXT(take_user, client_options, user)
+COMMAND_TAKE_TEXT(take_id, client_options, client_id)
+COMMAND_TAKE_TEXT(take_id_prefix, client_options, client_id_prefix)
+COMMAND_TAKE_TEXT(take_source, client_options, source)
+COMMAND_TAKE_TEXT(take_password_file, client_options, password_file)
+COMMAND_TAKE_TEXT(take_password_command, client_options, password_command)
+COMMAND_TAKE_TEXT(take_ca_file, client_options, ca_file)
+COMMAND_TAKE_TEXT(take_ca_directory, client_options, ca_directory)
+COMMAND_TAKE_TEXT(take_certificate, client_options, certificate)
+COMMAND_TAKE_TEXT(take_key, client_options, key)
+COMMAND_TAKE_TEXT(take_key_password_file, client_options, key_password_file)
+COMMAND_TAKE_TEXT(take_pin, client_options, pin)
+COMMAND_TAKE_TEXT(take_server_name, client_options, server_name)
+COMMAND_TAKE_TEXT(take_will_topic, client_options, will_topic)
+COMMAND_TAKE_TEXT(take_will_payload, client_options, will_payload)
+COMMAND_TAKE_FLAG(take_ask_password, client_options, ask_password)
+COMMAND_TAKE_FLAG(take_insecure, client_options, insecure)
+COMMAND_TAKE_FLAG(take_persistent, client_options, persistent)
+COMMAND_TAKE_FLAG(take_will_retain, client_options, will_retain)
+COMMAND_TAKE_FLAG(take_debug, client_options, debug)
+COMMAND_TAKE_FLAG(take_quiet, client_options, quiet)
+COMMAND_TAKE_FLAG(take_keep_trying, client_options, keep_trying)
+COMMAND_TAKE_FLAG(take_no_reconnect, client_options, no_reconnect)
 
 static int take_password(void *options, const char *value)
 {
