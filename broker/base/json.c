@@ -87,6 +87,16 @@ void json_close(struct buf *out)
 	buf_put_slice(out, SLICE("}\n"));
 }
 
+void json_members(struct buf *out, struct slice object)
+{
+	REQUIRE(out->len > 0 && object.len >= 3 && object.data[0] == '{');
+	if (object.len == 3)
+		return;
+	if (out->data[out->len - 1] != '{')
+		buf_put_u8(out, ',');
+	buf_put(out, object.data + 1, object.len - 3);
+}
+
 /* --- reading --- */
 
 struct parser {

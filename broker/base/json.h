@@ -14,6 +14,8 @@ void json_str(struct buf *out, const char *name, const char *value); /* NULL: nu
 void json_number(struct buf *out, const char *name, uint64_t value);
 void json_bool(struct buf *out, const char *name, bool value);
 void json_close(struct buf *out);
+/* The members of another object, which is a line (newline included) that was written with these. */
+void json_members(struct buf *out, struct slice object);
 
 /* --- reading, strictly: no other types, nothing twice, nothing after the object --- */
 

@@ -4,11 +4,13 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "client/last_ends.h"
 
 void client_list_init(struct worker *w)
 {
 	w->clients = xnew(w->clients);
 	w->clients->listeners = xcalloc(LISTENER_IDS_MAX, sizeof(struct listener *));
+	recent_init(&w->clients->ends, LAST_ENDS_MAX, LAST_ENDS_PER_CLIENT, LAST_ENDS_BYTES);
 }
 
 void client_list_check_empty(struct worker *w)
@@ -26,6 +28,7 @@ void client_list_fini(struct worker *w)
 	        w->clients->half_open.count == 0 && w->clients->leaving == NULL &&
 	        w->clients->yielding == NULL && w->clients->going_on == NULL);
 	executor_timer_disarm(&w->executor, &w->clients->shared_timer);
+	recent_fini(&w->clients->ends);
 	free(w->clients->listeners);
 	free(w->clients);
 }

@@ -2,6 +2,7 @@
 #ifndef CLIENT_CLIENT_LIST_H
 #define CLIENT_CLIENT_LIST_H
 
+#include "base/recent.h"
 #include "client/half_open.h"
 #include "client/takeovers.h"
 #include "worker/worker.h"
@@ -38,6 +39,7 @@ struct client_list {
 	struct takeovers takeovers;
 	uint64_t shared_ids;       /* as counted in the worker's counters */
 	struct timer shared_timer; /* while there are some */
+	struct recent ends;        /* last_ends.h */
 	uint64_t next_arrival;
 	size_t others; /* connections that are no clients of MQTT (http/) */
 	/* The worker stops, and its last connection is freed. */

@@ -5,6 +5,8 @@
 
 #include "base/array.h"
 #include "client/client_list.h"
+#include "client/last_ends.h"
+#include "net/failed_handshakes.h"
 #include "proto/packet_disconnect.h"
 #include "session/link_output.h"
 #include "session/pending_ack.h"
@@ -87,15 +89,22 @@ static void log_before_connect(struct conn *c, const char *peer, struct fault fa
 	struct buf cause = {0};
 	uint32_t suppressed;
 
-	if (!log_limit_pass(&w->clients->dropped_limit, w->executor.now_ms, 10000, 20, &suppressed))
-		return;
-	(void)ops_of(c)->peek_connect(c, &packet);
 	put_cause(c, fault, gone, &cause);
 	buf_put_u8(&cause, '\0');
+	failed_handshakes_add(
+	    &(const struct failed_handshake){.what = "before-connect",
+	                                     .peer = stream_peer(c->link.stream),
+	                                     .listener = conn_listener_name(c),
+	                                     .cause = (const char *)cause.data,
+	                                     .server_name = stream_server_name(c->link.stream)});
+	if (!log_limit_pass(&w->clients->dropped_limit, w->executor.now_ms, 10000, 20, &suppressed))
+		goto end;
+	(void)ops_of(c)->peek_connect(c, &packet);
 	LOG(CONNECTION_CLOSED_BEFORE_CONNECT, .peer = peer, .listener = conn_listener_name(c),
 	    .sni = stream_server_name(c->link.stream), .client_id = packet.client_id,
 	    .user = packet.user_name, .reason = reason_of(fault, gone),
 	    .cause = (const char *)cause.data, .suppressed = suppressed);
+end:
 	buf_fini(&cause);
 }
 
@@ -151,6 +160,10 @@ void conn_close_with(struct conn *c, enum close_reason why, struct fault fault,
 	stream_set_close_code(c->link.stream, websocket_code(fault.reason));
 	if (line == LOG_LINE_ALWAYS || (line == LOG_LINE_SESSION && c->link.session != NULL))
 		log_close(c, fault, rows[why].packet == LAST_PACKET_GONE);
+	/* Of a takeover is said by whom, where that is known. */
+	/* mutant: ends_are_remembered */
+	if (c->link.session != NULL && why != CLOSE_TAKEN_OVER)
+		last_ends_add(c, why, fault, NULL);
 	count((_Atomic uint64_t *)(void *)((char *)&c->link.worker->counters + rows[why].counter));
 	count(&c->link.worker->counters.closed_by_reason[why]);
 	if (why == CLOSE_CONNECT_REFUSED || why == CLOSE_LATE_REFUSAL)

@@ -2,6 +2,7 @@
 #include "client/connect_refuse.h"
 
 #include "client/client_list.h"
+#include "client/last_ends.h"
 #include "client/waiting_connect.h"
 #include "proto/packet_connack.h"
 #include "proto/packet_connect.h"
@@ -53,6 +54,7 @@ static void refuse_with(struct conn *c, const struct connect *packet, const char
 		    .cause = cause, .suppressed = suppressed);
 		buf_fini(&certificate);
 	}
+	last_ends_add_refused(c, packet, fault_of(ack->reason, cause));
 	/* 3.1.1 has five codes; for anything else it is closed without one. [MQTT3-3.2.2-4, -5] */
 	if (packet->version == MQTT_5_0 || reason_connack_v3(ack->reason) != 0)
 		put_refusal(c, packet, ack);

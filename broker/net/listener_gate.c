@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "base/require.h"
+#include "net/failed_handshakes.h"
 #include "net/proxy/proxy_peer.h"
 
 #define LINES_PER_WINDOW 20
@@ -27,6 +28,11 @@ bool listener_gate_admits(struct listener_gate *gate, const struct peer_address 
 	if (conf->allow_from.count == 0 || peer_address_is_among(peer, &conf->allow_from))
 		return true;
 	count_refusal(gate->refused_addresses);
+	failed_handshakes_add(&(const struct failed_handshake){
+	    .what = "address",
+	    .peer = peer,
+	    .listener = conf->bind,
+	    .cause = "its address is not in the allow_from of the listener"});
 	if (!log_limit_pass(&gate->addresses, now_ms, WINDOW_MS, LINES_PER_WINDOW, &suppressed))
 		return false;
 	proxy_len = proxy == NULL ? 0 : peer_address_text(proxy, proxy_text, sizeof(proxy_text));

@@ -10,6 +10,7 @@
 #include "base/array.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/failed_handshakes.h"
 #include "net/tls_certificate.h"
 #include "net/tls_certificate_check.h"
 #include "net/tls_context_internal.h"
@@ -400,20 +401,29 @@ void tls_log_handshake_failed(const struct tls_report *report, uint64_t now_ms)
 	char peer[PEER_TEXT_MAX];
 	uint32_t suppressed;
 
-	if (!log_wants(EVENT_HANDSHAKE_FAILED) ||
-	    !may_log(report->ctx, &report->ctx->failures, now_ms, &suppressed))
-		return;
-	(void)peer_address_text(report->peer, peer, sizeof(peer));
 	put_cause(report, hello, &cause);
 	buf_put_u8(&cause, '\0');
 	put_offer(report, hello, &offered);
 	if (report->ssl != NULL)
 		tls_certificate_check_refused(report->ssl, &certificate);
+	failed_handshakes_add(
+	    &(const struct failed_handshake){.what = "tls",
+	                                     .peer = report->peer,
+	                                     .listener = name_of(report->ctx),
+	                                     .cause = (const char *)cause.data,
+	                                     .server_name = hello->server_name,
+	                                     .offered = buf_slice(&offered),
+	                                     .certificate = buf_slice(&certificate)});
+	if (!log_wants(EVENT_HANDSHAKE_FAILED) ||
+	    !may_log(report->ctx, &report->ctx->failures, now_ms, &suppressed))
+		goto end;
+	(void)peer_address_text(report->peer, peer, sizeof(peer));
 	LOG(HANDSHAKE_FAILED, .peer = peer, .listener = name_of(report->ctx),
 	    .cause = (const char *)cause.data, .offered = buf_slice(&offered),
 	    .sni = hello->server_name, .certificate = buf_slice(&certificate),
 	    .openssl = raw_reason(report->failure.error), .suppressed = suppressed);
 	log_details(report, hello, peer);
+end:
 	buf_fini(&cause);
 	buf_fini(&offered);
 	buf_fini(&certificate);
@@ -453,6 +463,8 @@ void tls_log_plaintext(const struct peer_address *peer, struct tls_context *ctx,
 	char text[PEER_TEXT_MAX];
 	uint32_t suppressed;
 
+	failed_handshakes_add(&(const struct failed_handshake){
+	    .what = "no-tls", .peer = peer, .listener = name_of(ctx), .cause = cause});
 	if (!log_wants(EVENT_PLAINTEXT_REFUSED) ||
 	    !may_log(ctx, &ctx->plaintext, now_ms, &suppressed))
 		return;

@@ -127,6 +127,34 @@ bool topic_matches(struct slice filter, struct slice name)
 	return names.done;
 }
 
+static bool begins_with_wildcard(struct slice filter)
+{
+	return filter.len > 0 && (filter.data[0] == '+' || filter.data[0] == '#');
+}
+
+bool topic_filters_overlap(struct slice a, struct slice b)
+{
+	struct topic_walk walk_a = topic_walk_of(a), walk_b = topic_walk_of(b);
+	struct slice level_a, level_b;
+
+	if ((a.len > 0 && a.data[0] == '$' && begins_with_wildcard(b)) ||
+	    (b.len > 0 && b.data[0] == '$' && begins_with_wildcard(a)))
+		return false; /* [MQTT-4.7.2-1] */
+	for (;;) {
+		bool more_a = topic_walk_next(&walk_a, &level_a);
+		bool more_b = topic_walk_next(&walk_b, &level_b);
+
+		/* '#' matches the parent level, too */
+		if ((more_a && level_is(level_a, '#')) || (more_b && level_is(level_b, '#')))
+			return true;
+		if (!more_a || !more_b)
+			return more_a == more_b;
+		if (!level_is(level_a, '+') && !level_is(level_b, '+') &&
+		    !slice_equal(level_a, level_b))
+			return false;
+	}
+}
+
 struct topic_walk topic_walk_of(struct slice s)
 {
 	return (struct topic_walk){.rest = s, .done = false};

@@ -35,6 +35,9 @@ enum share_result topic_filter_share(struct slice whole, struct slice *group, st
  * their own. */
 bool topic_matches(struct slice filter, struct slice name);
 
+/* Is there a topic name that both (valid) filters match? */
+bool topic_filters_overlap(struct slice a, struct slice b);
+
 /* Walk the levels: topic_walk_of, then topic_walk_next until it says false. */
 struct topic_walk {
 	struct slice rest; /* after the '/' of the level given last */

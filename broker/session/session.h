@@ -5,6 +5,7 @@
 
 #include "auth/identity.h"
 #include "base/hash.h"
+#include "base/recent.h"
 #include "base/table.h"
 #include "proto/packet_subscribe.h"
 #include "tree/msg.h"
@@ -203,6 +204,7 @@ struct session_table {
 	struct acl_subject *writer_subject;
 	struct origin *writer_origin;
 	uint64_t writer_generation;
+	struct recent denials;                                      /* denials.h */
 	struct log_limit message_limit, expired_limit, ended_limit; /* session_report.c */
 	/* By a session for which there was hardly memory: one at a time. */
 	bool page_asked;

@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/random.h"
 #include "durability/record_batch.h"
+#include "session/denials.h"
 #include "session/disk_queue.h"
 #include "session/inbound.h"
 #include "session/inflight_end.h"
@@ -282,6 +283,7 @@ void session_lifecycle_check_removal(struct session *s)
 void session_lifecycle_init(struct worker *w)
 {
 	w->sessions = xnew(w->sessions);
+	recent_init(&w->sessions->denials, DENIALS_MAX, DENIALS_PER_CLIENT, DENIALS_BYTES);
 	/* Session ids are never used again, not even by the next process: they begin at a random
 	 * place. */
 	w->sessions->next_id = ((uint64_t)(w->executor.index + 1) << 56) | (random_u64() >> 12);
@@ -296,5 +298,6 @@ void session_lifecycle_fini(struct worker *w)
 	REQUIRE(!timer_is_armed(&t->memory_timer));
 	acl_subject_free(t->writer_subject);
 	origin_unref(&t->writer_origin);
+	recent_fini(&t->denials);
 	free(t);
 }

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "net/stream.h"
 #include "session/client_link.h"
+#include "session/denials.h"
 #include "session/disk_queue.h"
 #include "session/trace.h"
 #include "worker/memory_quota.h"
@@ -48,6 +49,9 @@ void session_report_denial(struct session *s, enum denial_kind kind, struct slic
 	REQUIRE_OWNER(s);
 	REQUIRE(!verdict->allowed);
 	count(&s->worker->counters.denied_by_action[kind]);
+	/* mutant: denials_are_remembered */
+	if (kind != DENIAL_FILTERED) /* what it never could read, with each message */
+		denials_add(s, kind, topic, verdict);
 	if (!log_limit_pass(limit_of(s, rule), s->worker->executor.now_ms + 1, WINDOW_MS, 1,
 	                    &suppressed))
 		return;

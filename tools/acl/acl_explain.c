@@ -7,9 +7,9 @@
 
 #include "acl/acl_explanation.h"
 #include "acl/acl_rule.h"
+#include "acl/acl_suggest.h"
 #include "acl/acl_verdict.h"
 #include "acl/rule_filter.h"
-#include "acl_suggest.h"
 #include "base/alloc.h"
 
 struct talk {
@@ -164,8 +164,8 @@ static void print_near_misses(const struct talk *t, const struct acl_answer *a)
 
 static void print_own_rule(const struct talk *t, const char *rule, const struct acl_answer *own)
 {
-	char *quoted = suggest_yaml(rule, own->rule_count == 0);
-	char *name = suggest_yaml(t->name, true);
+	char *quoted = acl_suggest_yaml(rule, own->rule_count == 0);
+	char *name = acl_suggest_yaml(t->name, true);
 
 	if (own->rule != NULL)
 		printf("to allow it, add to the rules of %s, above line %u of %s:\n    - %s\n",
@@ -199,7 +199,7 @@ static const struct acl_answer *role_to_change(const struct acl_explanation *exp
 
 static void print_role_rule(const struct talk *t, const char *rule, const struct acl_answer *role)
 {
-	char *quoted = suggest_yaml(rule, false);
+	char *quoted = acl_suggest_yaml(rule, false);
 
 	printf("to allow it, add to role '%s'", role->role);
 	if (role->rule != NULL)
@@ -213,7 +213,7 @@ static void print_role_rule(const struct talk *t, const char *rule, const struct
 /* What the client sees of `#`, if it is not to see everything. */
 static void print_partial(const struct talk *t)
 {
-	char *name = suggest_yaml(t->name, true);
+	char *name = acl_suggest_yaml(t->name, true);
 
 	if (t->q->anonymous)
 		printf("to grant it, and deliver only what may be received, write into %s:\n"
@@ -235,7 +235,7 @@ static void print_change(const struct talk *t)
 {
 	const struct acl_answer *own = &t->explanation->answers[0];
 	const struct acl_answer *role = own->rule == NULL ? role_to_change(t->explanation) : NULL;
-	char *rule = suggest_rule(&t->q->request, &t->who);
+	char *rule = acl_suggest_rule(&t->q->request, &t->who);
 
 	if (t->explanation->would_be_in_part)
 		print_partial(t);

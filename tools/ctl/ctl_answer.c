@@ -26,18 +26,73 @@ void ctl_answer_fini(struct ctl_answer *a)
 	buf_fini(&a->payload);
 }
 
-/* "uptime_s" becomes "uptime s". */
+static bool is_shown(const struct json_member *m)
+{
+	return !slice_equal(m->name, SLICE("key")) && !slice_equal(m->name, SLICE("about"));
+}
+
+/* "uptime_s" becomes "uptime s". The caller frees. */
+static char *words_of(struct slice name)
+{
+	char *words = slice_dup(name);
+
+	for (char *c = words; (c = strchr(c, '_')) != NULL;)
+		*c = ' ';
+	return words;
+}
+
 static void add_pairs(struct ctl_table *t, const struct json_object *line)
 {
-	t->no_titles = true;
 	for (size_t i = 0; i < line->count; i++) {
-		char *name = slice_dup(line->members[i].name);
+		char *name;
 
-		for (char *c = name; (c = strchr(c, '_')) != NULL;)
-			*c = ' ';
+		if (!is_shown(&line->members[i]))
+			continue;
+		name = words_of(line->members[i].name);
 		ctl_table_add_pair(t, name, &line->members[i]);
 		free(name);
 	}
+}
+
+/* "filter a/#, qos 1": what it has, in one line. */
+static void put_summary(struct buf *out, const struct json_object *line)
+{
+	for (size_t i = 0; i < line->count; i++) {
+		const struct json_member *m = &line->members[i];
+		char *name;
+
+		if (!is_shown(m) || m->kind == JSON_NULL ||
+		    (m->kind == JSON_BOOL && m->number == 0))
+			continue;
+		name = words_of(m->name);
+		buf_printf(out, "%s%s", out->len > 0 ? ", " : "", name);
+		if (m->kind == JSON_NUMBER)
+			buf_printf(out, " %llu", (unsigned long long)m->number);
+		else if (m->kind == JSON_TEXT)
+			buf_printf(out, " %.*s", (int)m->text.len, (const char *)m->text.data);
+		free(name);
+	}
+}
+
+/* Of several things the first one is told at length, each of the others in a line. */
+static void add_about(struct ctl_answer *a, const struct json_object *line)
+{
+	struct slice about = json_text_of(line, "about");
+	struct json_member value = {.kind = JSON_TEXT};
+	struct buf summary = {0};
+	char *name;
+
+	a->table.no_titles = true;
+	if (about.len == 0 || a->rows == 1) {
+		add_pairs(&a->table, line);
+		return;
+	}
+	name = slice_dup(about);
+	put_summary(&summary, line);
+	value.text = buf_slice(&summary);
+	ctl_table_add_pair(&a->table, name, &value);
+	buf_fini(&summary);
+	free(name);
 }
 
 static void take_payload(struct ctl_answer *a, const struct json_object *line)
@@ -62,7 +117,7 @@ static void take_row(struct ctl_answer *a, const struct json_object *line, struc
 	else if (a->options->json)
 		fwrite(text.data, 1, text.len, stdout);
 	else if (ctl_command_has_pairs(a->command))
-		add_pairs(&a->table, line);
+		add_about(a, line);
 	else
 		ctl_table_add(&a->table, line);
 }

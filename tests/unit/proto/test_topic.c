@@ -151,6 +151,31 @@ static const struct {
     {"/#", "/$b", true},
 };
 
+static const struct {
+	const char *a, *b;
+	bool want;
+} overlaps[] = {
+    {"a/b", "a/b", true},       {"a/b", "a/c", false},  {"a/b", "a", false},
+    {"a/b", "a/b/", false},     {"a/+", "+/b", true},   {"a/+", "b/+", false},
+    {"+", "a/b", false},        {"#", "a/b/c", true},   {"a/#", "a", true},
+    {"a/#", "a/b/#", true},     {"a/#", "b/#", false},  {"a/+/c", "a/b/+", true},
+    {"a/+/c", "a/b/d", false},  {"+/+", "a/#", true},   {"+", "a/#", true},
+    {"a/b/#", "a", false},      {"#", "$SYS/a", false}, {"+/a", "$SYS/#", false},
+    {"$SYS/#", "$SYS/+", true}, {"a/#", "a/$b", true},  {"", "a", false},
+};
+
+static void overlapping(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(overlaps); i++) {
+		struct slice a = slice_of_str(overlaps[i].a), b = slice_of_str(overlaps[i].b);
+
+		if (topic_filters_overlap(a, b) != overlaps[i].want ||
+		    topic_filters_overlap(b, a) != overlaps[i].want)
+			fail_msg("%s and %s", overlaps[i].a, overlaps[i].b);
+	}
+}
+
 static void matching(void **state)
 {
 	(void)state;
@@ -279,6 +304,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(names_and_filters),
 	    cmocka_unit_test(plain_is_what_it_says),
+	    cmocka_unit_test(overlapping),
 	    cmocka_unit_test(matching),
 	    cmocka_unit_test(shares),
 	    cmocka_unit_test(walk_gives_every_level),

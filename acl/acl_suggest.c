@@ -1,7 +1,7 @@
 /* Writing rules: three kinds of quoting, one inside the other. A percent sign is doubled; a filter
  * that would be read as something else is in single quotes; a line that YAML would misread is in
  * double quotes. */
-#include "acl_suggest.h"
+#include "acl/acl_suggest.h"
 
 #include <stdlib.h>
 
@@ -34,7 +34,7 @@ static bool needs_quotes(struct slice filter)
 	return slice_equal(filter, SLICE("own"));
 }
 
-char *suggest_rule(const struct acl_request *request, const struct acl_who *who)
+char *acl_suggest_rule(const struct acl_request *request, const struct acl_who *who)
 {
 	struct topic_walk walk = topic_walk_of(request->topic);
 	const char *quote = needs_quotes(request->topic) ? "'" : "";
@@ -66,7 +66,7 @@ static bool is_plain(const char *text)
 	return true;
 }
 
-char *suggest_yaml(const char *text, bool always)
+char *acl_suggest_yaml(const char *text, bool always)
 {
 	struct buf out = {0};
 

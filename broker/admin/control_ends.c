@@ -1,0 +1,52 @@
+/* How connections ended lately, and which failed before MQTT began.  Thread: the worker's. */
+#include "admin/control_recent.h"
+#include "client/client_list.h"
+#include "net/failed_handshakes.h"
+
+/* Of the keys: those of all workers are below. */
+#define SOURCE_HANDSHAKES 63
+
+struct adding {
+	struct control_query *q;
+	struct control_window *window;
+	unsigned source;
+};
+
+static void add(void *arg, const struct recent_entry *entry)
+{
+	struct adding *a = arg;
+	struct json_object object;
+	struct buf line = {0};
+	char key[RECENT_KEY_MAX];
+
+	control_recent_open(&line, entry);
+	json_close(&line);
+	if (json_parse(slice_of(line.data, line.len - 1), &object)) {
+		if (control_window_matches_object(a->q, &object))
+			control_window_add(a->window, control_recent_key(entry, a->source, key),
+			                   buf_slice(&line));
+		json_fini(&object);
+	}
+	buf_fini(&line);
+}
+
+bool control_ends_report(struct control_query *q)
+{
+	const struct recent *ends = &q->worker->clients->ends;
+	struct adding adding = {
+	    .q = q, .window = control_window_of(q), .source = q->worker->executor.index % 63};
+
+	REQUIRE_EXECUTOR(&q->worker->executor);
+	if (adding.window == NULL)
+		return false;
+	if (q->id_at == 0) {
+		q->id_at = 1; /* collected */
+		for (size_t i = 0; i < ends->count; i++)
+			add(&adding, &ends->entries[i]);
+		if (!control_window_is_last(q))
+			return false;
+		adding.source = SOURCE_HANDSHAKES;
+		failed_handshakes_visit(add, &adding);
+	}
+	return control_window_write(q);
+}
