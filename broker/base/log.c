@@ -4,11 +4,13 @@
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log_output.h"
+#include "base/log_tap.h"
 #include "base/require.h"
 #include "base/utf8.h"
 
@@ -23,6 +25,8 @@ struct event_row {
 	bool audit;
 	const char *text;
 	void (*put_fields)(struct buf *out, const void *fields, bool json);
+	/* Whom it is about. */
+	void (*find_who)(const void *fields, struct log_tap_line *line);
 };
 
 static const struct event_row rows[EVENT_COUNT];
@@ -40,10 +44,22 @@ static atomic_bool audit_on;
 
 atomic_bool log_debug;
 
+bool log_level_is_debug(void)
+{
+	return atomic_load_explicit(&level_in_force, memory_order_relaxed) >= LOG_LEVEL_DEBUG;
+}
+
+void log_update_debug(void)
+{
+	atomic_store_explicit(&log_debug,
+	                      log_level_is_debug() || log_tap_wants_level(LOG_LEVEL_DEBUG),
+	                      memory_order_relaxed);
+}
+
 void log_set_level(enum log_level level)
 {
-	atomic_store_explicit(&log_debug, level >= LOG_LEVEL_DEBUG, memory_order_relaxed);
 	atomic_store_explicit(&level_in_force, (int)level, memory_order_relaxed);
+	log_update_debug();
 }
 
 void log_set_json(bool json)
@@ -69,7 +85,7 @@ static bool level_wants(enum event e)
 
 bool log_wants(enum event e)
 {
-	return level_wants(e) ||
+	return level_wants(e) || log_tap_wants_level((int)rows[e].level) ||
 	       (rows[e].audit && atomic_load_explicit(&audit_on, memory_order_relaxed));
 }
 
@@ -223,12 +239,44 @@ static void put_optional(struct buf *out, const char *name, struct slice value, 
 #undef OPTIONAL
 #undef EVENT
 
+/* The client id and the user among the fields. */
+static void note_who(struct log_tap_line *line, const char *name, struct slice value)
+{
+	if (strcmp(name, "client_id") == 0)
+		line->client_id = value;
+	else if (strcmp(name, "user") == 0)
+		line->user = value;
+}
+
+#define BYTES(field) note_who(line, #field, f->field);
+#define STRING(field)
+#define NUMBER(field)
+#define SIGNED(field)
+#define COUNT(field)
+#define OPTIONAL(field) BYTES(field)
+#define EVENT(id, name, level, audit, text, fields)                                                \
+	static void who_##id(const void *event, struct log_tap_line *line)                         \
+	{                                                                                          \
+		const struct log_##id *f = event;                                                  \
+                                                                                                   \
+		(void)f, (void)line;                                                               \
+		fields                                                                             \
+	}
+#include "base/events.def"
+#undef BYTES
+#undef STRING
+#undef NUMBER
+#undef SIGNED
+#undef COUNT
+#undef OPTIONAL
+#undef EVENT
+
 #define ERROR   LOG_LEVEL_ERROR
 #define WARNING LOG_LEVEL_WARNING
 #define INFO    LOG_LEVEL_INFO
 #define DEBUG   LOG_LEVEL_DEBUG
 static const struct event_row rows[EVENT_COUNT] = {
-#define EVENT(id, name, level, audit, text, fields) {name, level, audit, text, put_##id},
+#define EVENT(id, name, level, audit, text, fields) {name, level, audit, text, put_##id, who_##id},
 #include "base/events.def"
 #undef EVENT
 };
@@ -237,10 +285,9 @@ static const struct event_row rows[EVENT_COUNT] = {
 #undef INFO
 #undef DEBUG
 
-static struct buf encode_line(enum event e, const void *fields)
+static struct buf encode_line_as(enum event e, const void *fields, bool json)
 {
 	const struct event_row *row = &rows[e];
-	bool json = atomic_load_explicit(&as_json, memory_order_relaxed);
 	struct buf line = {0};
 
 	buf_reserve(&line, 256);
@@ -257,11 +304,34 @@ static struct buf encode_line(enum event e, const void *fields)
 	return line;
 }
 
+static struct buf encode_line(enum event e, const void *fields)
+{
+	return encode_line_as(e, fields, atomic_load_explicit(&as_json, memory_order_relaxed));
+}
+
+static void put_to_taps(enum event e, const void *fields)
+{
+	struct log_tap_line line = {.level = (int)rows[e].level};
+	struct buf text;
+
+	rows[e].find_who(fields, &line);
+	if (!log_tap_wants(line.level, line.client_id, line.user, false))
+		return;
+	text = encode_line_as(e, fields, true);
+	line.text = buf_slice(&text);
+	log_tap_put(&line);
+	buf_fini(&text);
+}
+
 void log_event(enum event e, const void *fields)
 {
 	struct buf line;
 
 	REQUIRE(e < EVENT_COUNT);
+	if (log_tap_wants_level((int)rows[e].level))
+		put_to_taps(e, fields);
+	if (!level_wants(e) && !rows[e].audit)
+		return;
 	line = encode_line(e, fields);
 	if (rows[e].audit)
 		log_output_put(&audit, buf_slice(&line));

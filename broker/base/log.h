@@ -94,7 +94,8 @@ enum log_field_count {
 	} while (0)
 
 bool log_wants(enum event e);
-/* Is the level debug? For what is not even to be computed otherwise. */
+/* Is the level debug, or does a tap want debug (log_tap.h)? For what is not even to be computed
+ * otherwise. */
 extern atomic_bool log_debug;
 static inline bool log_is_debug(void)
 {
@@ -103,6 +104,10 @@ static inline bool log_is_debug(void)
 /* For the macros above. `fields`: struct log_ID of this event. */
 void log_event(enum event e, const void *fields);
 
+/* The taps have changed. */
+void log_update_debug(void);
+/* Is the level in force debug, without the taps? */
+bool log_level_is_debug(void);
 void log_set_level(enum log_level level);
 void log_set_json(bool json);
 /* From now on threads of the log write the lines; lines that nobody takes are dropped and counted.

@@ -10,7 +10,7 @@ void client_list_init(struct worker *w)
 {
 	w->clients = xnew(w->clients);
 	w->clients->listeners = xcalloc(LISTENER_IDS_MAX, sizeof(struct listener *));
-	recent_init(&w->clients->ends, LAST_ENDS_MAX, LAST_ENDS_PER_CLIENT, LAST_ENDS_BYTES);
+	last_ends_init(&w->clients->ends);
 }
 
 void client_list_check_empty(struct worker *w)

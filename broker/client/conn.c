@@ -123,6 +123,71 @@ static void log_close(struct conn *c, struct fault fault, bool gone)
 		    .peer = peer, .reason = reason_of(fault, gone), .cause = fault.cause);
 }
 
+/* For people who sort by it. */
+static const char *what_of(enum close_reason why)
+{
+	switch (why) {
+	case CLOSE_CLIENT:
+		return "disconnect";
+	case CLOSE_PEER:
+	case CLOSE_RESET:
+	case CLOSE_TLS:
+	case CLOSE_WEBSOCKET:
+		return "lost";
+	case CLOSE_KEEP_ALIVE:
+	case CLOSE_SERVER_KEEP_ALIVE:
+	case CLOSE_SLOW_PACKET:
+	case CLOSE_TAKES_NOTHING:
+		return "keep-alive";
+	case CLOSE_TAKEN_OVER:
+		return "taken-over";
+	case CLOSE_KICKED:
+	case CLOSE_SESSION_DELETED:
+		return "administrator";
+	case CLOSE_CONNECT_REFUSED:
+	case CLOSE_LATE_REFUSAL:
+	case CLOSE_NOT_ADMITTED:
+		return "refused";
+	case CLOSE_FAULT:
+	case CLOSE_NO_CONNECT:
+	case CLOSE_CONNACK_TOO_LARGE:
+		return "fault";
+	case CLOSE_LOCAL:
+	case CLOSE_STOPPING:
+	case CLOSE_NO_PLACE:
+	case CLOSE_DISPLACED:
+	case CLOSE_ACK_FAILED:
+	case CLOSE_STORE_FULL:
+		break;
+	}
+	return "broker";
+}
+
+void conn_remember_end(const struct conn *c, enum close_reason why, struct fault fault,
+                       const char *taken_by)
+{
+	const struct session *s = c->link.session;
+	struct worker *w = c->link.worker;
+	char address[STREAM_PEER_TEXT];
+	struct last_end end = {.what = what_of(why),
+	                       .address = address,
+	                       .listener = conn_listener_name(c),
+	                       .cause = fault.cause,
+	                       .reason = reason_name_of_close(fault.reason),
+	                       .was_connected = true,
+	                       .connected_s = (w->executor.now_ms - c->since_ms) / 1000,
+	                       .taken_by = taken_by};
+
+	REQUIRE_OWNER(&c->link);
+	REQUIRE(s != NULL);
+	if (c->is_inside) /* it was never a connection */
+		return;
+	end.client_id = session_client_id(s);
+	end.user = session_user(s);
+	stream_peer_key_text(c->link.stream, address, sizeof(address));
+	last_ends_add(w, &w->clients->ends, &end);
+}
+
 /* RFC 6455 7.4.1, for those who see no DISCONNECT, as a browser's script does. */
 static uint16_t websocket_code(enum reason reason)
 {
@@ -163,7 +228,7 @@ void conn_close_with(struct conn *c, enum close_reason why, struct fault fault,
 	/* Of a takeover is said by whom, where that is known. */
 	/* mutant: ends_are_remembered */
 	if (c->link.session != NULL && why != CLOSE_TAKEN_OVER)
-		last_ends_add(c, why, fault, NULL);
+		conn_remember_end(c, why, fault, NULL);
 	count((_Atomic uint64_t *)(void *)((char *)&c->link.worker->counters + rows[why].counter));
 	count(&c->link.worker->counters.closed_by_reason[why]);
 	if (why == CLOSE_CONNECT_REFUSED || why == CLOSE_LATE_REFUSAL)

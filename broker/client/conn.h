@@ -152,6 +152,10 @@ void conn_close(struct conn *c, enum close_reason why);
  * with another server to use (5.0, section 4.11). */
 void conn_close_with(struct conn *c, enum close_reason why, struct fault fault,
                      struct slice server_reference);
+/* Remember how the connection of a session ends, before it does (last_ends.h): conn_close_with does
+ * it, but for a takeover, where `taken_by` is the address of who takes the session. */
+void conn_remember_end(const struct conn *c, enum close_reason why, struct fault fault,
+                       const char *taken_by);
 /* CLOSE_FAULT: what the peer did wrong. */
 void conn_fail(struct conn *c, struct fault fault);
 

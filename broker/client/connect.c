@@ -32,7 +32,7 @@ static void trace_connect(const struct conn *c, const struct connect *packet, si
 		return;
 	stream_peer_text(c->link.stream, peer, sizeof(peer));
 	LOG(CONNECT_RECEIVED, .client_id = packet->client_id, .user = packet->user_name,
-	    .peer = peer, .level = packet->level, .clean_start = packet->clean_start,
+	    .peer = peer, .protocol_level = packet->level, .clean_start = packet->clean_start,
 	    .keep_alive_s = packet->keep_alive_s, .will = packet->will.topic, .size = size_bytes);
 }
 

@@ -31,6 +31,22 @@ static void put_refusal(struct conn *c, const struct connect *packet, const stru
 	buf_fini(&bytes);
 }
 
+static void remember_refusal(const struct conn *c, const struct connect *packet, struct fault fault)
+{
+	struct worker *w = c->link.worker;
+	char address[STREAM_PEER_TEXT];
+	struct last_end end = {.what = "refused",
+	                       .client_id = packet->client_id,
+	                       .user = packet->user_name,
+	                       .address = address,
+	                       .listener = conn_listener_name(c),
+	                       .cause = fault.cause,
+	                       .reason = reason_name(fault.reason)};
+
+	stream_peer_key_text(c->link.stream, address, sizeof(address));
+	last_ends_add(w, &w->clients->ends, &end);
+}
+
 /* [MQTT5-3.1.4-2] [MQTT5-3.2.2-7, -8] */
 static void refuse_with(struct conn *c, const struct connect *packet, const char *cause,
                         const struct connack *ack)
@@ -49,12 +65,12 @@ static void refuse_with(struct conn *c, const struct connect *packet, const char
 		stream_certificate_subject(c->link.stream, &certificate);
 		LOG(CONNECT_REFUSED, .client_id = packet->client_id, .user = packet->user_name,
 		    .peer = peer, .listener = conn_listener_name(c),
-		    .sni = stream_server_name(c->link.stream), .level = packet->level,
+		    .sni = stream_server_name(c->link.stream), .protocol_level = packet->level,
 		    .certificate = buf_slice(&certificate), .reason = reason_name(ack->reason),
 		    .cause = cause, .suppressed = suppressed);
 		buf_fini(&certificate);
 	}
-	last_ends_add_refused(c, packet, fault_of(ack->reason, cause));
+	remember_refusal(c, packet, fault_of(ack->reason, cause));
 	/* 3.1.1 has five codes; for anything else it is closed without one. [MQTT3-3.2.2-4, -5] */
 	if (packet->version == MQTT_5_0 || reason_connack_v3(ack->reason) != 0)
 		put_refusal(c, packet, ack);

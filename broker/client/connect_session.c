@@ -9,7 +9,6 @@
 #include "client/admission.h"
 #include "client/client_list.h"
 #include "client/connect_refuse.h"
-#include "client/last_ends.h"
 #include "proto/packet_connect.h"
 #include "session/session_attach.h"
 #include "session/will.h"
@@ -122,12 +121,13 @@ void connect_session_taken_over(struct client_link *old, struct client_link *lin
 	why = note_takeover(
 	    s, !slice_equal(stream_peer_key(link->stream), stream_peer_key(old->stream)), peer,
 	    old_peer);
-	last_ends_add(conn_of(old), CLOSE_TAKEN_OVER,
-	              fault_of(REASON_SESSION_TAKEN_OVER,
-	                       why != NULL ? why
-	                                   : "a new connection of the same user and client id took "
-	                                     "the session over"),
-	              peer);
+	conn_remember_end(conn_of(old), CLOSE_TAKEN_OVER,
+	                  fault_of(REASON_SESSION_TAKEN_OVER,
+	                           why != NULL
+	                               ? why
+	                               : "a new connection of the same user and client id took "
+	                                 "the session over"),
+	                  peer);
 	conn_close_with(conn_of(old), CLOSE_TAKEN_OVER, fault_of(REASON_SESSION_TAKEN_OVER, why),
 	                SLICE_EMPTY);
 }

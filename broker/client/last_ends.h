@@ -1,23 +1,30 @@
 /* How connections ended lately: of clients that had a session, and of those whose CONNECT was
  * refused.  A JSON object for each, with what the log says about it and who it is.  For the
- * question why a client is offline.  Thread: the connection's worker. */
+ * question why a client is offline.  Thread: the list's worker. */
 #ifndef CLIENT_LAST_ENDS_H
 #define CLIENT_LAST_ENDS_H
 
-#include "client/conn.h"
+#include "base/recent.h"
+#include "worker/worker.h"
 
-/* Of a worker: all, of one client, and bytes. */
-#define LAST_ENDS_MAX        1024
-#define LAST_ENDS_PER_CLIENT 8
-#define LAST_ENDS_BYTES      ((size_t)1 << 20)
+struct last_end {
+	/* "lost", "keep-alive": a word for those who sort. */
+	const char *what;
+	struct slice client_id, user; /* user empty: anonymous */
+	/* Without the port. */
+	const char *address, *listener;
+	const char *cause, *reason;
+	/* It had a session, for so long. */
+	bool was_connected;
+	uint64_t connected_s;
+	/* The address of who took the session over; NULL: nobody did. */
+	const char *taken_by;
+};
 
 /* What names a client there. */
 uint64_t last_ends_key(struct slice client_id);
-/* The connection of a session ends. `taken_by`: the address of who takes the session over; NULL:
- * nobody does. */
-void last_ends_add(const struct conn *c, enum close_reason why, struct fault fault,
-                   const char *taken_by);
-/* Its CONNECT is refused. */
-void last_ends_add_refused(const struct conn *c, const struct connect *packet, struct fault fault);
+void last_ends_init(struct recent *ends);
+/* Refusals that are alike are counted, each end of a session is listed. */
+void last_ends_add(struct worker *w, struct recent *ends, const struct last_end *end);
 
 #endif

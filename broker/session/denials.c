@@ -2,6 +2,7 @@
  * a look at the list. */
 #include "session/denials.h"
 
+#include "acl/acl_verdict.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "net/stream.h"
@@ -28,17 +29,6 @@ bool denials_is_of(const struct recent_entry *entry, struct slice client_id)
 	return is_of;
 }
 
-static const char *action_of(enum denial_kind kind)
-{
-	static const enum acl_action actions[] = {
-	    [DENIAL_PUBLISH] = ACL_PUBLISH,  [DENIAL_SUBSCRIBE] = ACL_SUBSCRIBE,
-	    [DENIAL_WILL] = ACL_WILL,        [DENIAL_RECEIVE] = ACL_RECEIVE,
-	    [DENIAL_FILTERED] = ACL_RECEIVE,
-	};
-
-	return acl_action_name(actions[kind]);
-}
-
 static void put_name(struct buf *text, const char *member, struct slice name)
 {
 	if (name.len > NAME_MAX_BYTES)
@@ -47,7 +37,7 @@ static void put_name(struct buf *text, const char *member, struct slice name)
 	          slice_of(name.data, name.len > NAME_MAX_BYTES ? NAME_MAX_BYTES : name.len));
 }
 
-static void put_denial(struct buf *text, const struct session *s, enum denial_kind kind,
+static void put_denial(struct buf *text, const struct session *s, enum acl_action action,
                        struct slice topic, const struct acl_verdict *verdict)
 {
 	char address[STREAM_PEER_TEXT] = "", rule[256];
@@ -56,7 +46,7 @@ static void put_denial(struct buf *text, const struct session *s, enum denial_ki
 	if (s->link != NULL)
 		stream_peer_key_text(s->link->stream, address, sizeof(address));
 	json_open(text);
-	json_str(text, "action", action_of(kind));
+	json_str(text, "action", acl_action_name(action));
 	json_text(text, "client_id",
 	          slice_of(session_client_id(s).data, session_client_id(s).len > NAME_MAX_BYTES
 	                                                  ? NAME_MAX_BYTES
@@ -71,22 +61,22 @@ static void put_denial(struct buf *text, const struct session *s, enum denial_ki
 	json_close(text);
 }
 
-void denials_add(struct session *s, enum denial_kind kind, struct slice topic,
+void denials_add(struct session *s, enum acl_action action, struct slice topic,
                  const struct acl_verdict *verdict)
 {
 	struct worker *w = s->worker;
 	struct recent *denials = &w->sessions->denials;
 	uint64_t key = denials_key(s), before = denials->bytes;
-	uint64_t what = hash_bytes(topic.data, topic.len) + acl_verdict_id(verdict) * 8 + kind;
+	uint64_t what = hash_bytes(topic.data, topic.len) + acl_verdict_id(verdict) * 8 + action;
 	int64_t wall_ms = clock_wall_ms();
 	struct buf text = {0};
 
 	REQUIRE_OWNER(s);
-	REQUIRE(!verdict->allowed && kind != DENIAL_FILTERED);
+	REQUIRE(!verdict->allowed);
 	what += w->snapshot->generation << 40; /* the rules have other numbers then */
 	if (recent_again(denials, key, what, wall_ms))
 		return;
-	put_denial(&text, s, kind, topic, verdict);
+	put_denial(&text, s, action, topic, verdict);
 	recent_add(denials, key, what, buf_slice(&text), wall_ms);
 	count_by(&w->counters.remembered_bytes, denials->bytes - before);
 	buf_fini(&text);

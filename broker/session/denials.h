@@ -4,7 +4,8 @@
 #ifndef SESSION_DENIALS_H
 #define SESSION_DENIALS_H
 
-#include "session/session_report.h"
+#include "acl/acl_types.h"
+#include "session/session.h"
 
 /* Of a worker: all, of one client, and bytes. */
 #define DENIALS_MAX        1024
@@ -15,7 +16,7 @@
 uint64_t denials_key(const struct session *s);
 /* Is it about a client of this id? */
 bool denials_is_of(const struct recent_entry *entry, struct slice client_id);
-void denials_add(struct session *s, enum denial_kind kind, struct slice topic,
+void denials_add(struct session *s, enum acl_action action, struct slice topic,
                  const struct acl_verdict *verdict);
 
 #endif

@@ -40,6 +40,11 @@ static struct log_limit *limit_of(struct session *s, uint32_t rule)
 void session_report_denial(struct session *s, enum denial_kind kind, struct slice topic,
                            const struct acl_verdict *verdict)
 {
+	static const enum acl_action actions[] = {
+	    [DENIAL_PUBLISH] = ACL_PUBLISH,  [DENIAL_SUBSCRIBE] = ACL_SUBSCRIBE,
+	    [DENIAL_WILL] = ACL_WILL,        [DENIAL_RECEIVE] = ACL_RECEIVE,
+	    [DENIAL_FILTERED] = ACL_RECEIVE,
+	};
 	const struct acl *acl = s->worker->snapshot->acl;
 	uint32_t rule = acl_verdict_id(verdict) * 8 + (uint32_t)kind;
 	uint32_t suppressed;
@@ -51,7 +56,7 @@ void session_report_denial(struct session *s, enum denial_kind kind, struct slic
 	count(&s->worker->counters.denied_by_action[kind]);
 	/* mutant: denials_are_remembered */
 	if (kind != DENIAL_FILTERED) /* what it never could read, with each message */
-		denials_add(s, kind, topic, verdict);
+		denials_add(s, actions[kind], topic, verdict);
 	if (!log_limit_pass(limit_of(s, rule), s->worker->executor.now_ms + 1, WINDOW_MS, 1,
 	                    &suppressed))
 		return;

@@ -3,6 +3,9 @@
 #include "session/trace.h"
 
 #include "acl/acl_verdict.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log_tap.h"
 #include "proto/packet_connect.h"
 #include "proto/wire.h"
 #include "session/client_link.h"
@@ -15,8 +18,10 @@ bool trace_wants(const struct worker *w, struct slice client_id, struct slice us
 	const char *only = w->snapshot->conf->log_trace;
 
 	/* mutant: trace_of_one */
-	return only == NULL || slice_equal(client_id, slice_of_str(only)) ||
-	       slice_equal(user, slice_of_str(only));
+	if (log_level_is_debug() && (only == NULL || slice_equal(client_id, slice_of_str(only)) ||
+	                             slice_equal(user, slice_of_str(only))))
+		return true;
+	return log_tap_is_open() && log_tap_wants(LOG_LEVEL_DEBUG, client_id, user, false);
 }
 
 bool trace_wants_session(const struct session *s)
@@ -29,6 +34,7 @@ bool trace_wants_session(const struct session *s)
 struct summary {
 	uint16_t packet_id; /* 0: none */
 	struct slice topic; /* or the first filter */
+	struct slice payload;
 	const char *reason;
 	uint8_t code;
 };
@@ -59,10 +65,11 @@ static void read_nothing(struct reader *r, const struct frame *f, bool is_5, str
 
 static void read_publish(struct reader *r, const struct frame *f, bool is_5, struct summary *out)
 {
-	(void)is_5;
 	out->topic = read_string(r);
 	if ((f->flags & 0x06) != 0)
 		out->packet_id = read_u16(r);
+	skip_properties(r, is_5);
+	out->payload = read_rest(r);
 }
 
 static void read_connack(struct reader *r, const struct frame *f, bool is_5, struct summary *out)
@@ -122,6 +129,32 @@ static read_fn *const readers[16] = {
 
 enum direction { RECEIVED, SENT };
 
+#define PAYLOAD_MAX 2048
+
+/* Only for who asks for it on the control socket, never for the log. */
+static void tap_payload(struct slice client_id, struct slice user, const struct summary *summary)
+{
+	struct log_tap_line line = {
+	    .level = LOG_LEVEL_DEBUG, .client_id = client_id, .user = user, .is_payload = true};
+	size_t shown = summary->payload.len > PAYLOAD_MAX ? PAYLOAD_MAX : summary->payload.len;
+	char time[CLOCK_TEXT_MAX];
+	struct buf text = {0};
+
+	json_open(&text);
+	json_str(&text, "time", clock_text(clock_wall_ms(), time));
+	json_str(&text, "level", "debug");
+	json_str(&text, "event", "payload");
+	json_text(&text, "client_id", client_id);
+	json_text(&text, "user", user);
+	json_text(&text, "topic", summary->topic);
+	json_number(&text, "size", summary->payload.len);
+	json_text(&text, "payload", slice_of(summary->payload.data, shown));
+	json_close(&text);
+	line.text = buf_slice(&text);
+	log_tap_put(&line);
+	buf_fini(&text);
+}
+
 static void log_packet(const struct client_link *link, const struct frame *f,
                        enum direction direction)
 {
@@ -152,6 +185,10 @@ static void log_packet(const struct client_link *link, const struct frame *f,
 	else
 		LOG(PACKET_SENT, PACKET);
 #undef PACKET
+	/* mutant: payloads_only_where_asked */
+	if (is_publish && log_tap_is_open() &&
+	    log_tap_wants(LOG_LEVEL_DEBUG, client_id, user, true))
+		tap_payload(client_id, user, &summary);
 }
 
 void trace_received(const struct client_link *link, const struct frame *f)

@@ -1,6 +1,8 @@
 """The questions of a house: each situation is made with real clients, and broker-ctl has the answer."""
 
 import copy
+import itertools
+import json
 import socket
 import ssl
 import subprocess
@@ -9,8 +11,8 @@ import time
 import mqtt
 import pytest
 from clients import MosquittoSub, Paho, mosquitto_pub
-from control import ctl, rows
-from process import TIMEOUT_S
+from control import CTL, ctl, rows
+from process import TIMEOUT_S, LineProcess
 
 ACL = {"roles": {"all": ["allow all #"], "lamp": ["allow publish current/%u/#", "deny subscribe secret/#", "allow subscribe desired/%u/#"]}}
 USERS = {"anna": ["all"], "porch": ["lamp"]}
@@ -20,6 +22,19 @@ USERS = {"anna": ["all"], "porch": ["lamp"]}
 def _broker(new_broker):
     with new_broker(config={"workers": 2, "control": {"socket": "control.sock"}}, acl=copy.deepcopy(ACL), users=USERS) as broker:
         yield broker
+
+
+class Following(LineProcess):
+    """A command of broker-ctl whose answer runs on."""
+
+    def __init__(self, broker, *words):
+        super().__init__([CTL, "-c", "broker.yaml", *words], cwd=broker.directory, env=broker.environment)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
 
 
 def wait_rows(broker, *words, **wanted):
@@ -209,3 +224,39 @@ def test_listeners_and_certificates(broker):
     assert {r["file"] for r in ends} == {str(broker.pki.path(f"server-{key}.crt")) for key in ("ec", "rsa")}
     assert all(r["kind"] == "certificate" and not r["expired"] and r["left_s"] > 0 for r in ends)
     assert [r["until"] for r in ends] == sorted(r["until"] for r in ends)
+
+
+# what happens to it just now?
+
+def test_trace_follows_one_client(broker):
+    with Following(broker, "--json", "trace", "porch-1", "--for", "5m", "--payload") as trace:
+        # it is open when it says something of the client
+        with Paho(broker, client_id="porch-1", user="porch") as lamp, Paho(broker, client_id="other") as other:
+            trace.wait_line('"event":"queue"')
+            lamp.publish("current/porch/on", "the-payload", qos=1)
+            other.publish("elsewhere", "another", qos=1)
+            lamp.publish("current/attic/on", "1", qos=1)
+            lines = [json.loads(trace.wait_line(word)) for word in
+                     ('"packet":"PUBLISH"', '"event":"payload"', '"event":"access-allowed"', '"event":"publish-denied"')]
+        assert lines[0]["topic"] == "current/porch/on" and lines[1]["payload"] == "the-payload"
+        assert lines[2]["rule"].endswith("allow publish current/%u/#") and lines[3]["topic"] == "current/attic/on"
+        assert "elsewhere" not in "".join(trace.lines) and "another" not in "".join(trace.lines)
+    assert not [line for line in broker.process.lines if "packet-received" in line]
+
+
+def test_trace_ends_by_itself(broker):
+    with Paho(broker, client_id="porch-1", user="porch"):
+        done = ctl(broker, "trace", "porch-1", "--for", "1s")
+    assert " queue connected=yes queued=0" in done.stdout and "payload" not in done.stdout
+    assert "for must be a time" in ctl(broker, "trace", "a", "--for", "2h", status=1).stderr
+
+
+def test_the_log_is_followed(broker):
+    with Following(broker, "log", "--level", "warning", "--match", "guest") as log:
+        for n in itertools.count():
+            mosquitto_pub(broker, "-t", "a", "-m", "b", client_id=f"guest-{n}", password="wrong")
+            if log.lines or n > 50:
+                break
+        line = log.wait_line("connect-refused")
+        assert "client_id=guest-" in line and "cause=" in line
+        assert not [line for line in log.lines if "connect-refused" not in line]

@@ -126,7 +126,7 @@ def test_who_is_refused(broker, packet, code, words):
         assert client.expect(mqtt.CONNACK).reason == code
     line = broker.wait_log("connect-refused", mark)
     assert words in line["cause"] and line["user"] == "anna" and line["sni"] == "localhost"
-    assert line["client_id"] == ("" if code == 0x02 else "device") and line["level"] == ("4" if code == 0x02 else "5")
+    assert line["client_id"] == ("" if code == 0x02 else "device") and line["protocol_level"] == ("4" if code == 0x02 else "5")
     assert line["peer"].startswith("127.0.0.1:") and line["listener"]
 
 

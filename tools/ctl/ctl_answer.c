@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/require.h"
+#include "base/utf8.h"
 #include "program/command_line.h"
 
 void ctl_answer_init(struct ctl_answer *a, const struct ctl_options *o,
@@ -39,6 +40,37 @@ static char *words_of(struct slice name)
 	for (char *c = words; (c = strchr(c, '_')) != NULL;)
 		*c = ' ';
 	return words;
+}
+
+/* "2026-12-01T03:00:00Z packet-received packet=PUBLISH topic=a": names of members, and values as
+ * far as there are any. */
+static void print_line(const struct json_object *line)
+{
+	struct buf out = {0};
+
+	for (size_t i = 0; i < line->count; i++) {
+		const struct json_member *m = &line->members[i];
+		bool is_bare =
+		    slice_equal(m->name, SLICE("time")) || slice_equal(m->name, SLICE("event"));
+
+		if (slice_equal(m->name, SLICE("msg")) || slice_equal(m->name, SLICE("level")) ||
+		    m->kind == JSON_NULL || (m->kind == JSON_TEXT && m->text.len == 0))
+			continue;
+		if (out.len > 0)
+			buf_put_u8(&out, ' ');
+		if (!is_bare)
+			buf_printf(&out, "%.*s=", (int)m->name.len, (const char *)m->name.data);
+		if (m->kind == JSON_TEXT)
+			utf8_put_printable(&out, m->text);
+		else if (m->kind == JSON_BOOL)
+			buf_put_slice(&out, m->number != 0 ? SLICE("yes") : SLICE("no"));
+		else
+			buf_printf(&out, "%llu", (unsigned long long)m->number);
+	}
+	buf_put_u8(&out, '\n');
+	fwrite(out.data, 1, out.len, stdout);
+	(void)fflush(stdout);
+	buf_fini(&out);
 }
 
 static void add_pairs(struct ctl_table *t, const struct json_object *line)
@@ -109,13 +141,22 @@ static void take_payload(struct ctl_answer *a, const struct json_object *line)
 	}
 }
 
+static void print_json(const struct ctl_answer *a, struct slice text)
+{
+	fwrite(text.data, 1, text.len, stdout);
+	if (ctl_command_runs_on(a->command))
+		(void)fflush(stdout);
+}
+
 static void take_row(struct ctl_answer *a, const struct json_object *line, struct slice text)
 {
 	a->rows++;
 	if (ctl_is_given(a->options, OPTION_raw))
 		take_payload(a, line);
 	else if (a->options->json)
-		fwrite(text.data, 1, text.len, stdout);
+		print_json(a, text);
+	else if (ctl_command_runs_on(a->command))
+		print_line(line);
 	else if (ctl_command_has_pairs(a->command))
 		add_about(a, line);
 	else
@@ -134,7 +175,8 @@ enum ctl_answer_state ctl_answer_take_line(struct ctl_answer *a, const char *tex
 		return ANSWER_ERROR;
 	}
 	error = json_text_of(&line, "error");
-	if (error.len > 0) {
+	/* An event of the log may have an error, too, and is not the end. */
+	if (error.len > 0 && json_find(&line, "event") == NULL) {
 		(void)report_error(0, "%.*s", (int)error.len, (const char *)error.data);
 		answer = ANSWER_ERROR;
 	} else if (json_find(&line, "done") != NULL) {
@@ -176,7 +218,7 @@ int ctl_answer_print(const struct ctl_answer *a)
 {
 	if (ctl_is_given(a->options, OPTION_raw))
 		return print_payload(a);
-	if (!a->options->json)
+	if (!a->options->json && !ctl_command_runs_on(a->command))
 		print_table(a);
 	if (!a->options->json && a->command->done != NULL)
 		puts(a->command->done);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "ctl/ctl_answer.h"
@@ -50,6 +51,7 @@ int ctl_ask(const struct ctl_options *o, const struct ctl_command *command, cons
             size_t *rows)
 {
 	int status = EXIT_FAILED, fd = ctl_socket_connect(path, &status);
+	const struct timeval forever = {.tv_sec = 0};
 	struct ctl_answer a;
 	enum ctl_answer_state answer = ANSWER_ERROR;
 	FILE *in;
@@ -57,6 +59,8 @@ int ctl_ask(const struct ctl_options *o, const struct ctl_command *command, cons
 	if (fd < 0)
 		return status;
 	ctl_answer_init(&a, o, command);
+	if (ctl_command_runs_on(command)) /* it may be silent for long */
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &forever, sizeof(forever));
 	if (!send_request(fd, o, command))
 		(void)report_error(0, "cannot write to the broker: %s", strerror(errno));
 	in = fdopen(fd, "r");

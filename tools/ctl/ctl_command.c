@@ -6,6 +6,7 @@
 
 #define COLUMN(member, title, kind) {member, title, COLUMN_##kind},
 #define PAIRS                       COLUMN("", "", TEXT) COLUMN("", "", TEXT)
+#define LINES                       COLUMN("", "", TEXT)
 #define COMMAND(id, name, scope, access, function, argument, word, what, options, done, summary,   \
                 columns, manual)                                                                   \
 	static const struct column id##_columns[] = {columns};
@@ -27,7 +28,12 @@ const struct ctl_option_row ctl_option_rows[OPTION_COUNT] = {
 
 bool ctl_command_has_pairs(const struct ctl_command *command)
 {
-	return command->columns[0].member[0] == '\0';
+	return command->columns[0].member[0] == '\0' && command->column_count == 2;
+}
+
+bool ctl_command_runs_on(const struct ctl_command *command)
+{
+	return command->columns[0].member[0] == '\0' && command->column_count == 1;
 }
 
 void ctl_command_put_takers(struct buf *out, size_t option, const char *last)

@@ -58,6 +58,8 @@ static inline bool ctl_is_given(const struct ctl_options *o, size_t option)
 
 /* Are the lines of its answer shown as pairs of name and value? */
 bool ctl_command_has_pairs(const struct ctl_command *command);
+/* Does its answer run on, and is shown line by line? */
+bool ctl_command_runs_on(const struct ctl_command *command);
 /* Append "kick and delete-session": who takes this option. `last`: between the last two. */
 void ctl_command_put_takers(struct buf *out, size_t option, const char *last);
 /* Append the request: a line of JSON. */
