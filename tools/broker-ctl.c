@@ -1,4 +1,4 @@
-/* broker-ctl(1): queries and controls a running broker over its control socket. */
+/* broker-ctl(1): queries and controls a running broker, over its control socket or over MQTT. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,10 +10,17 @@
 #include "base/utf8.h"
 #include "ctl/ctl_argument.h"
 #include "ctl/ctl_ask.h"
+#include "ctl/ctl_mqtt.h"
 #include "ctl/ctl_socket.h"
 #include "program/command_line.h"
+#include "pubsub/client_run.h"
 
 #define ARGUMENT_MAX 65535
+
+struct ctl_line {
+	struct client_options client; /* first; unused unless the broker is asked over MQTT */
+	struct ctl_options ctl;
+};
 
 /* ---- the usage ---- */
 
@@ -42,7 +49,8 @@ static void print_option(FILE *to, size_t option)
 
 static void print_usage(FILE *to)
 {
-	fputs("usage: broker-ctl [-c broker.yaml | --socket PATH] [--json] COMMAND [ARGUMENT]\n\n",
+	fputs("usage: broker-ctl [-c broker.yaml | --socket PATH | -h HOST] [--json] COMMAND "
+	      "[ARGUMENT]\n\n",
 	      to);
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		print_command(to, &ctl_commands[i]);
@@ -56,7 +64,15 @@ static void print_usage(FILE *to)
 	fputs("  --escaped        names are given as the tables print them: \\x1b, \\u202e, \\\\\n"
 	      "  --json           print JSON, one line for each item\n"
 	      "  --trust-owner USER, --trust-group GROUP\n"
-	      "                   trust their files too, like the option of the broker\n",
+	      "                   trust their files too, like the option of the broker\n"
+	      "\n"
+	      "From another machine, over MQTT and TLS, for users whom the rules let ask:\n"
+	      "  -h, --host HOST, -p, --port PORT, -L, --url mqtts://[USER@]HOST[:PORT]\n"
+	      "  -u, --username USER, --password-file FILE, --password-command COMMAND,\n"
+	      "  --ask-password, --cafile FILE, --capath DIR, --cert FILE, --key FILE,\n"
+	      "  --key-password-file FILE, --pin sha256/BASE64, --server-name NAME, --insecure,\n"
+	      "  --profile NAME, -i, --id ID, --unix PATH, -W, --wait DURATION, -d, --debug\n"
+	      "                   as in broker-pub(1)\n",
 	      to);
 }
 
@@ -73,9 +89,18 @@ static bool says_yes(void)
 	return line[0] == 'y' || line[0] == 'Y';
 }
 
-/* A filter with wildcards may match more than was thought of: 0, go on. */
-static int confirm(const struct ctl_options *o, const char *path)
+/* `path`: the control socket; NULL: over MQTT. */
+static int ask(const struct ctl_line *l, const struct ctl_command *command, const char *path,
+               size_t *rows)
 {
+	return path == NULL ? ctl_mqtt_ask(&l->client, &l->ctl, command, rows)
+	                    : ctl_ask(&l->ctl, command, path, rows);
+}
+
+/* A filter with wildcards may match more than was thought of: 0, go on. */
+static int confirm(const struct ctl_line *l, const char *path)
+{
+	const struct ctl_options *o = &l->ctl;
 	size_t rows = 0;
 	int status;
 
@@ -87,7 +112,7 @@ static int confirm(const struct ctl_options *o, const char *path)
 		                    "'%s' has wildcards: 'broker-ctl retained' lists what it "
 		                    "matches, and --yes deletes that",
 		                    o->argument);
-	status = ctl_ask(o, &ctl_commands[COMMAND_retained], path, &rows);
+	status = ask(l, &ctl_commands[COMMAND_retained], path, &rows);
 	if (status != 0 || rows == 0)
 		return status;
 	return says_yes() ? 0 : report_error(EXIT_FAILED, "nothing was deleted");
@@ -185,16 +210,29 @@ static char *find_socket(const struct ctl_options *o, int *status)
 	return NULL;
 }
 
-static int run(const struct ctl_options *o)
+static int run_mqtt(struct ctl_line *l)
+{
+	int status;
+
+	if (l->ctl.config != NULL || l->ctl.socket != NULL)
+		return report_usage("a host is asked over MQTT: leave out -c and --socket");
+	l->client.no_reconnect = true;
+	status = client_options_finish(&l->client);
+	if (status == 0)
+		status = confirm(l, NULL);
+	return status == 0 ? ask(l, l->ctl.command, NULL, NULL) : status;
+}
+
+static int run_socket(struct ctl_line *l)
 {
 	int status = EXIT_FAILED;
-	char *path = find_socket(o, &status);
+	char *path = find_socket(&l->ctl, &status);
 
 	if (path == NULL)
 		return status;
-	status = confirm(o, path);
+	status = confirm(l, path);
 	if (status == 0)
-		status = ctl_ask(o, o->command, path, NULL);
+		status = ask(l, l->ctl.command, path, NULL);
 	free(path);
 	return status;
 }
@@ -202,7 +240,7 @@ static int run(const struct ctl_options *o)
 #define TAKE(name, assignment)                                                                     \
 	static int take_##name(void *arg, const char *value)                                       \
 	{                                                                                          \
-		struct ctl_options *o = arg;                                                       \
+		struct ctl_options *o = &((struct ctl_line *)arg)->ctl;                            \
                                                                                                    \
 		(void)value;                                                                       \
 		assignment;                                                                        \
@@ -216,7 +254,7 @@ TAKE(escaped, o->escaped = true)
 #define OPTION(id, name, word, member, text)                                                       \
 	static int give_##id(void *arg, const char *value)                                         \
 	{                                                                                          \
-		struct ctl_options *o = arg;                                                       \
+		struct ctl_options *o = &((struct ctl_line *)arg)->ctl;                            \
                                                                                                    \
 		o->given |= 1U << OPTION_##id;                                                     \
 		o->values[OPTION_##id] = value;                                                    \
@@ -235,22 +273,30 @@ static const struct command_option command_options[] = {
 
 int main(int argc, char **argv)
 {
-	static const struct command_line line = {.program = "broker-ctl",
-	                                         .print_usage = print_usage,
-	                                         .options = command_options,
-	                                         .option_count = ARRAY_LEN(command_options)};
-	struct ctl_options o = {.config = NULL};
+	static struct command_option rows[CLIENT_OPTION_ROWS_MAX + ARRAY_LEN(command_options)];
+	static struct ctl_line l;
+	struct command_line line = {
+	    .program = "broker-ctl", .print_usage = print_usage, .options = rows};
+	bool over_mqtt;
 	int status;
 
+	memcpy(rows, command_options, sizeof(command_options));
+	line.option_count =
+	    ARRAY_LEN(command_options) + ctl_mqtt_rows(rows + ARRAY_LEN(command_options));
 	command_line_start(&line);
-	status = command_line_read(&o, argc, argv);
+	client_options_init(&l.client);
+	status = client_options_read(&l.client, argc, argv);
 	if (status != -1)
 		return status;
-	status = read_words(&o, argv + optind, argc - optind);
+	over_mqtt = ctl_mqtt_is_meant(&l.client);
+	status = read_words(&l.ctl, argv + optind, argc - optind);
 	if (status == 0)
-		status = run(&o);
-	buf_fini(&o.sent_argument);
+		status = over_mqtt ? run_mqtt(&l) : run_socket(&l);
+	buf_fini(&l.ctl.sent_argument);
 	for (size_t i = 0; i < OPTION_COUNT; i++)
-		buf_fini(&o.sent_values[i]);
+		buf_fini(&l.ctl.sent_values[i]);
+	client_options_fini(&l.client);
+	if (over_mqtt)
+		client_run_exit(status);
 	return command_line_finish(status);
 }

@@ -134,6 +134,14 @@ static void look_again(struct control_topics *t, uint64_t in_ms)
 		executor_timer_arm(executor, &t->timer, in_ms);
 }
 
+/* A text has a newline at its end, often. */
+static struct slice json_of(struct slice payload)
+{
+	if (payload.len > 0 && payload.data[payload.len - 1] == '\n')
+		payload.len--;
+	return payload;
+}
+
 /* --- to main --- */
 
 static void send_to_main(struct control_topics *t, const struct topic_request *r, task_fn *what)
@@ -147,7 +155,7 @@ static void run(struct control_topics *t, struct topic_request *r)
 {
 	struct control_message *m = control_message_new(t->control, t->worker, r->number);
 
-	buf_put_slice(&m->bytes, buf_slice(&r->payload));
+	buf_put_slice(&m->bytes, json_of(buf_slice(&r->payload)));
 	buf_put(&m->command, r->command->name, strlen(r->command->name));
 	buf_put_slice(&m->user, buf_slice(&r->user));
 	buf_put_slice(&m->client_id, buf_slice(&r->client_id));
@@ -299,6 +307,7 @@ static bool is_json(struct slice payload)
 {
 	struct json_object object;
 
+	payload = json_of(payload);
 	if (payload.len == 0)
 		return true;
 	if (!json_parse(payload, &object))

@@ -7,7 +7,7 @@ import mqtt
 import pytest
 from broker_fixture import free_port
 from clients import Paho, mosquitto_options
-from control import ctl, rows
+from control import ctl, rows, run_ctl
 from process import TIMEOUT_S
 from wire import Wire
 
@@ -90,6 +90,7 @@ def test_an_argument_and_what_was_wrong(broker):
         peer = "{}:{}".format(*asker.stream.getsockname())
         broker.wait_log("control-command", mark, command="kick", client_id="unwanted", peer=peer, asked_by="owner",
                         asked_by_client=asker.client_id)
+        assert asker.ask("retained", b'{"filter":"nothing"}\n') == ([], {"done": True})
         assert asker.ask("kick")[1] == {"error": "the command needs an argument"}
         assert asker.ask("kick", {"id": "x", "command": "status"})[1] == {
             "error": "this command does not take this argument"}
@@ -371,3 +372,49 @@ def test_mosquitto_rr(broker):
                           capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[0])["version"]
+
+
+# broker-ctl from another machine
+
+def remote(broker, *words, user="owner", status=0):
+    secret = broker.write_file(f"{user}.secret", broker.password(user) + "\n")
+    host, port = broker.addresses[0]
+    return run_ctl(broker, "-h", host, "-p", str(port), "--cafile", str(broker.pki.path("ca.crt")), "-u", user,
+                   "--password-file", str(secret), *words, status=status)
+
+
+def same_rows(one, other):
+    """Without the asker's own."""
+    def cut(text):
+        return [line for line in text.splitlines() if "vakt-" not in line]
+    return cut(one) == cut(other)
+
+
+def test_broker_ctl_from_afar(broker):
+    with Wire(broker, client_id="lamp") as lamp:
+        lamp.publish("kept/1", b"\x00\xff", qos=1, retain=True)
+        for words in (["--json", "clients"], ["retained", "kept/#", "--payload"], ["retained", "kept/1", "--raw"],
+                      ["--json", "sessions"], ["set-aside"]):
+            text = words[-1] != "--raw"
+            here, there = ctl(broker, *words, text=text), remote(broker, *words) if text else None
+            assert not text or same_rows(here.stdout, there.stdout), words
+        mark = broker.mark()
+        assert "disconnected" in remote(broker, "kick", "lamp").stdout
+        broker.wait_log("control-command", mark, command="kick", asked_by="owner", client_id="lamp")
+        assert lamp.expect_close().reason == 0x98
+    said = remote(broker, "kick", "lamp", status=1).stderr
+    assert said == ctl(broker, "kick", "lamp", status=1).stderr
+    assert "kept/1" in remote(broker, "delete-retained", "kept/#", "--yes").stdout
+    assert "has wildcards" in remote(broker, "delete-retained", "#", status=2).stderr
+    assert remote(broker, "reload").stdout == ctl(broker, "reload").stdout
+
+
+def test_broker_ctl_that_may_not(broker):
+    assert "kick" in remote(broker, "kick", "lamp", user="viewer", status=6).stderr
+    assert "no rule whose filter begins with $CONTROL/vakt/" in remote(broker, "clients", user="viewer", status=6).stderr
+    assert "do not let this user subscribe" in remote(broker, "status", user="deaf", status=6).stderr
+    assert '"version"' in remote(broker, "--json", "status", user="viewer").stdout
+    host, port = broker.addresses[0]
+    assert "leave out -c" in run_ctl(broker, "-h", host, "-c", "broker.yaml", "status", status=2).stderr
+    assert run_ctl(broker, "-h", host, "-p", str(free_port()), "status", status=3).stderr
+    assert "certificate" in run_ctl(broker, "-h", host, "-p", str(port), "status", status=4).stderr

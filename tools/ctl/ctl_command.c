@@ -54,11 +54,9 @@ void ctl_command_put_takers(struct buf *out, size_t option, const char *last)
 	}
 }
 
-void ctl_command_put_request(struct buf *line, const struct ctl_options *o,
-                             const struct ctl_command *command)
+static void put_members(struct buf *line, const struct ctl_options *o,
+                        const struct ctl_command *command)
 {
-	json_open(line);
-	json_str(line, "command", command->name);
 	if (command->member != NULL)
 		json_text(line, command->member, buf_slice(&o->sent_argument));
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
@@ -71,5 +69,21 @@ void ctl_command_put_request(struct buf *line, const struct ctl_options *o,
 		else if (i == OPTION_payload && ctl_is_given(o, OPTION_raw))
 			json_str(line, member, "");
 	}
+}
+
+void ctl_command_put_request(struct buf *line, const struct ctl_options *o,
+                             const struct ctl_command *command)
+{
+	json_open(line);
+	json_str(line, "command", command->name);
+	put_members(line, o, command);
+	json_close(line);
+}
+
+void ctl_command_put_members(struct buf *line, const struct ctl_options *o,
+                             const struct ctl_command *command)
+{
+	json_open(line);
+	put_members(line, o, command);
 	json_close(line);
 }

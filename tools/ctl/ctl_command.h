@@ -62,6 +62,9 @@ bool ctl_command_has_pairs(const struct ctl_command *command);
 bool ctl_command_runs_on(const struct ctl_command *command);
 /* Append "kick and delete-session": who takes this option. `last`: between the last two. */
 void ctl_command_put_takers(struct buf *out, size_t option, const char *last);
+/* The same without the name of the command, for a control topic, which has it. */
+void ctl_command_put_members(struct buf *line, const struct ctl_options *o,
+                             const struct ctl_command *command);
 /* Append the request: a line of JSON. */
 void ctl_command_put_request(struct buf *line, const struct ctl_options *o,
                              const struct ctl_command *command);
