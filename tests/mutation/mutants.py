@@ -21,10 +21,7 @@ operators:
     replace A => B     in what is marked, B stands instead of A, which occurs exactly once there
     swap               two enumerators change places
 
-In EXPR, @ is the old expression; in TEXT it is the statement.
-
-usage: mutants.py apply NAME OUTPUT     write the changed source of a mutant in one file
-       mutants.py list KIND             names and files of the mutants whose test is of this kind"""
+In EXPR, @ is the old expression; in TEXT it is the statement."""
 
 import re
 import shlex
@@ -55,9 +52,6 @@ class Mutant:
     breaks: str
     test: str
     operators: dict = field(default_factory=dict)  # {name of a marker: operator}
-
-    def files(self, markers):
-        return sorted({markers[name][0] for name in self.operators if name in markers})
 
     def apply(self, root, markers):
         """{file: its changed text}"""
@@ -354,24 +348,3 @@ def missing_test(root, mutant):
     chosen = words[words.index("-k") + 1].split() if "-k" in words else []
     return next((word for word in chosen if word not in ("and", "or", "not") and word not in text
                  and word.replace("-", " ") not in text), None)
-
-
-def main():
-    mutants, markers = load(), find_markers(ROOT)
-    if sys.argv[1] == "list":
-        for mutant in mutants.values():
-            if mutant.test.split()[0] == sys.argv[2]:
-                print(mutant.name, *mutant.files(markers))
-        return 0
-    texts = list(mutants[sys.argv[2]].apply(ROOT, markers).values())
-    if len(texts) != 1:
-        raise Bad(f"{sys.argv[2]}: not in one file")
-    Path(sys.argv[3]).write_text(texts[0])
-    return 0
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except Bad as error:
-        sys.exit(f"mutants.py: {error}")
