@@ -1,45 +1,35 @@
-/* uv_poll on a socket, OpenSSL above it.  A connection that ends closes its handles first, and says
- * so (on_lost) when libuv has let go of them: from then on everything can be used again. */
+/* The stages of a connection, from the name look-up to MQTT, and its end.  One that ends closes its
+ * handles first, and says so (on_lost) when libuv has let go of them: from then on everything can
+ * be used again. */
 #include "mqtt/mqtt_connection.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include <openssl/err.h>
 
-#include "base/alloc.h"
+#include "base/container.h"
 #include "base/random.h"
 #include "base/require.h"
-#include "base/utf8.h"
 #include "mqtt/mqtt_dial.h"
+#include "mqtt/mqtt_hooks.h"
 #include "proto/reason.h"
 
 #define READ_BYTES            ((size_t)65536)
 #define READS_MAX             16 /* then the others are asked */
-#define WRITE_BYTES_MAX       ((size_t)1 << 30)
 #define IDLE_BYTES_MAX        16384u
 #define CONNECT_TIMEOUT_MS    30000u
 #define NEXT_ADDRESS_AFTER_MS 5000u
 #define ENDING_MS             5000u
 #define RETRY_MAX_MS          60000u
 
-enum handle {
-	HANDLE_POLL = 1,
-	HANDLE_TIMER = 2,
-};
-
 static void dial(struct mqtt_connection *c);
 static void shut(struct mqtt_connection *c);
-static void on_timer(uv_timer_t *timer);
 
 /* ---- the end ---- */
 
-static struct buf *words_of(struct mqtt_connection *c)
+static void set_timer(struct mqtt_connection *c, uint64_t when_ms)
 {
-	if (c->attempt == NULL)
-		c->attempt = mqtt_attempt_new(c);
-	return &c->attempt->words;
+	mqtt_socket_set_timer(&c->socket, when_ms);
 }
 
 /* The words were put. In the middle of events it takes effect after them. */
@@ -47,7 +37,7 @@ static void end(struct mqtt_connection *c, enum mqtt_loss_kind kind, enum reason
 {
 	if (c->has_ended)
 		return;
-	(void)words_of(c);
+	(void)mqtt_attempt_words(c);
 	c->has_ended = true;
 	c->attempt->loss = (struct mqtt_loss){
 	    .kind = c->stopping ? MQTT_LOSS_OURS : kind,
@@ -60,15 +50,8 @@ static void end(struct mqtt_connection *c, enum mqtt_loss_kind kind, enum reason
 
 static void end_with(struct mqtt_connection *c, enum mqtt_loss_kind kind, const char *words)
 {
-	buf_printf(words_of(c), "%s", words);
+	buf_printf(mqtt_attempt_words(c), "%s", words);
 	end(c, kind, REASON_SUCCESS);
-}
-
-static void init_timer(struct mqtt_connection *c)
-{
-	(void)uv_timer_init(c->loop, &c->timer);
-	c->timer.data = c;
-	c->handles |= HANDLE_TIMER;
 }
 
 /* The next pause: twice the last one; up to a half of it is added, so that clients that were lost
@@ -90,15 +73,15 @@ static void finish(struct mqtt_connection *c)
 {
 	struct mqtt_attempt *a = c->attempt;
 
-	REQUIRE(a != NULL && c->fd < 0 && c->handles == 0);
+	REQUIRE(a != NULL && c->socket.fd < 0 && c->socket.handles == 0);
 	c->attempt = NULL;
 	c->has_ended = c->was_open = false;
 	c->stage = MQTT_STAGE_IDLE;
 	if (!c->stopping && c->endpoint->retry_min_ms > 0) {
 		a->loss.retry_ms = next_wait(c);
-		init_timer(c);
+		mqtt_socket_start_timer(&c->socket);
 		c->stage = MQTT_STAGE_WAITING;
-		(void)uv_timer_start(&c->timer, on_timer, a->loss.retry_ms, 0);
+		set_timer(c, uv_now(c->socket.loop) + a->loss.retry_ms);
 	}
 	buf_put_u8(&a->words, '\0');
 	a->loss.words = (const char *)a->words.data;
@@ -106,52 +89,28 @@ static void finish(struct mqtt_connection *c)
 	mqtt_attempt_free(a);
 }
 
-static void on_handle_closed(uv_handle_t *handle)
+static void on_closed(struct mqtt_socket *s)
 {
-	struct mqtt_connection *c = handle->data;
+	struct mqtt_connection *c = container_of(s, struct mqtt_connection, socket);
 
-	c->handles &= (uint8_t) ~(handle == (uv_handle_t *)&c->poll ? HANDLE_POLL : HANDLE_TIMER);
 	if (c->attempt->redials && !c->has_ended) {
 		c->attempt->redials = false;
 		dial(c);
-	} else if (c->has_ended && c->handles == 0) {
+	} else if (c->has_ended && s->handles == 0) {
 		finish(c);
 	}
-}
-
-static void close_socket(struct mqtt_connection *c)
-{
-	if (c->ssl != NULL && c->stage >= MQTT_STAGE_UP)
-		(void)SSL_shutdown(c->ssl);
-	/* Otherwise OpenSSL would spoil the ticket. */
-	if (c->ssl != NULL)
-		SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
-	SSL_free(c->ssl);
-	ERR_clear_error();
-	c->ssl = NULL;
-	if ((c->handles & HANDLE_POLL) != 0 && !uv_is_closing((uv_handle_t *)&c->poll)) {
-		(void)uv_poll_stop(&c->poll);
-		uv_close((uv_handle_t *)&c->poll, on_handle_closed);
-	}
-	if (c->fd >= 0)
-		(void)close(c->fd);
-	c->fd = -1;
-	c->polled = 0;
 }
 
 static void shut(struct mqtt_connection *c)
 {
 	REQUIRE(c->has_ended && !c->in_events);
-	close_socket(c);
+	mqtt_socket_close(&c->socket, c->stage >= MQTT_STAGE_UP);
 	mqtt_protocol_close(&c->protocol);
 	c->written = 0;
-	if ((c->handles & HANDLE_TIMER) != 0 && !uv_is_closing((uv_handle_t *)&c->timer))
-		uv_close((uv_handle_t *)&c->timer, on_handle_closed);
+	mqtt_socket_close_timer(&c->socket);
 }
 
 /* ---- what libuv waits for ---- */
-
-static void on_poll(uv_poll_t *poll, int status, int events);
 
 static void update_poll(struct mqtt_connection *c)
 {
@@ -160,46 +119,11 @@ static void update_poll(struct mqtt_connection *c)
 	/* Bytes that OpenSSL has already make no socket readable: a writable one calls at once. */
 	if (c->blocked || c->broken || (c->unread && !c->paused))
 		wanted |= UV_WRITABLE;
-	if (wanted == c->polled || c->fd < 0 || c->has_ended)
-		return;
-	c->polled = wanted;
-	if (wanted == 0)
-		(void)uv_poll_stop(&c->poll);
-	else
-		(void)uv_poll_start(&c->poll, wanted, on_poll);
-}
-
-static void set_timer(struct mqtt_connection *c, uint64_t when_ms)
-{
-	uint64_t now = uv_now(c->loop);
-
-	if (when_ms == UINT64_MAX)
-		(void)uv_timer_stop(&c->timer);
-	else
-		(void)uv_timer_start(&c->timer, on_timer, when_ms > now ? when_ms - now : 0, 0);
+	if (!c->has_ended)
+		mqtt_socket_watch(&c->socket, wanted);
 }
 
 /* ---- writing ---- */
-
-/* Bytes written; 0: not now; -1: never again. */
-static ssize_t write_some(struct mqtt_connection *c, struct slice bytes)
-{
-	ssize_t n;
-	int rc;
-
-	if (c->ssl == NULL) {
-		n = send(c->fd, bytes.data, bytes.len, MSG_NOSIGNAL);
-		return n >= 0 ? n : errno == EAGAIN || errno == EINTR ? 0 : -1;
-	}
-	if (bytes.len > WRITE_BYTES_MAX)
-		bytes.len = WRITE_BYTES_MAX;
-	ERR_clear_error();
-	rc = SSL_write(c->ssl, bytes.data, (int)bytes.len);
-	if (rc > 0)
-		return rc;
-	rc = SSL_get_error(c->ssl, rc);
-	return rc == SSL_ERROR_WANT_WRITE || rc == SSL_ERROR_WANT_READ ? 0 : -1;
-}
 
 static void write_out(struct mqtt_connection *c)
 {
@@ -207,13 +131,14 @@ static void write_out(struct mqtt_connection *c)
 	bool was_blocked = c->blocked;
 	ssize_t n = 1;
 
-	REQUIRE(c->written <= out->len && c->fd >= 0);
+	REQUIRE(c->written <= out->len && c->socket.fd >= 0);
 	while (c->written < out->len && n > 0) {
-		n = write_some(c, slice_of(out->data + c->written, out->len - c->written));
+		n = mqtt_socket_write(&c->socket,
+		                      slice_of(out->data + c->written, out->len - c->written));
 		if (n > 0)
 			c->written += (size_t)n;
 	}
-	mqtt_protocol_sent(&c->protocol, uv_now(c->loop));
+	mqtt_protocol_sent(&c->protocol, uv_now(c->socket.loop));
 	c->broken = c->broken || n < 0;
 	c->blocked = c->written < out->len && !c->broken;
 	if (c->written == out->len) {
@@ -247,7 +172,7 @@ static void end_by_peer(struct mqtt_connection *c, int ssl_error)
 	bool in_login = c->protocol.state == MQTT_CONNECTING;
 
 	if (ssl_error == SSL_ERROR_SSL && !c->has_ended && c->stage == MQTT_STAGE_UP) {
-		mqtt_tls_explain(c->endpoint->tls, ssl_error, words_of(c));
+		mqtt_tls_explain(c->endpoint->tls, ssl_error, mqtt_attempt_words(c));
 		end(c, MQTT_LOSS_TLS, REASON_SUCCESS);
 	} else if (in_login) {
 		end_with(
@@ -259,36 +184,14 @@ static void end_by_peer(struct mqtt_connection *c, int ssl_error)
 	}
 }
 
-/* As many bytes as there are; 0: none now; -1: it has ended. */
-static ssize_t read_some(struct mqtt_connection *c, uint8_t *out, size_t cap, int *ssl_error)
-{
-	ssize_t n;
-	int rc;
-
-	*ssl_error = SSL_ERROR_NONE;
-	if (c->ssl == NULL) {
-		n = recv(c->fd, out, cap, 0);
-		return n > 0 ? n : n < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
-	}
-	ERR_clear_error();
-	rc = SSL_read(c->ssl, out, (int)cap);
-	if (rc > 0)
-		return rc;
-	*ssl_error = SSL_get_error(c->ssl, rc);
-	if (*ssl_error == SSL_ERROR_SSL &&
-	    ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
-		*ssl_error = SSL_ERROR_SYSCALL;
-	return *ssl_error == SSL_ERROR_WANT_READ || *ssl_error == SSL_ERROR_WANT_WRITE ? 0 : -1;
-}
-
 /* What the protocol made of bytes or of the time. */
 static void follow(struct mqtt_connection *c, struct fault fault, bool was_connecting)
 {
 	if (c->has_ended || c->stage != MQTT_STAGE_UP)
 		return;
 	if (!fault_is_none(fault)) {
-		if (words_of(c)->len == 0)
-			buf_printf(words_of(c), "%s", fault.cause);
+		if (mqtt_attempt_words(c)->len == 0)
+			buf_printf(mqtt_attempt_words(c), "%s", fault.cause);
 		end(c,
 		    c->refused                                  ? MQTT_LOSS_REFUSED
 		    : fault.reason == REASON_KEEP_ALIVE_TIMEOUT ? MQTT_LOSS_SILENCE
@@ -312,7 +215,7 @@ static void take_input(struct mqtt_connection *c, struct slice bytes)
 
 	REQUIRE(!c->in_events && c->stage == MQTT_STAGE_UP);
 	c->in_events = true;
-	fault = mqtt_protocol_input(&c->protocol, bytes, uv_now(c->loop));
+	fault = mqtt_protocol_input(&c->protocol, bytes, uv_now(c->socket.loop));
 	follow(c, fault, was_connecting);
 	c->in_events = false;
 }
@@ -322,7 +225,8 @@ static void settle(struct mqtt_connection *c)
 {
 	bool is_abort = c->has_ended && c->stopping;
 
-	if (!is_abort && c->fd >= 0 && !c->blocked && !c->broken && mqtt_connection_backlog(c) > 0)
+	if (!is_abort && c->socket.fd >= 0 && !c->blocked && !c->broken &&
+	    mqtt_connection_backlog(c) > 0)
 		write_out(c);
 	if (c->has_ended)
 		shut(c);
@@ -336,9 +240,9 @@ static void read_all(struct mqtt_connection *c)
 	int ssl_error = SSL_ERROR_NONE;
 	ssize_t n = 1;
 
-	REQUIRE(!c->in_events && c->fd >= 0);
+	REQUIRE(!c->in_events && c->socket.fd >= 0);
 	for (int i = 0; i < READS_MAX && n > 0 && !c->has_ended && !c->paused; i++) {
-		n = read_some(c, bytes, sizeof(bytes), &ssl_error);
+		n = mqtt_socket_read(&c->socket, bytes, sizeof(bytes), &ssl_error);
 		c->read_ns = uv_hrtime();
 		if (n > 0 && c->stage == MQTT_STAGE_UP)
 			take_input(c, slice_of(bytes, (size_t)n));
@@ -364,19 +268,19 @@ static void start_mqtt(struct mqtt_connection *c)
 	REQUIRE(c->protocol.state == MQTT_CLOSED);
 	c->stage = MQTT_STAGE_UP;
 	c->refused = false;
-	mqtt_protocol_open(&c->protocol, c->client_id, uv_now(c->loop));
+	mqtt_protocol_open(&c->protocol, c->client_id, uv_now(c->socket.loop));
 	write_out(c);
 }
 
 static void on_tls_done(struct mqtt_connection *c)
 {
-	if (!mqtt_tls_accept(c->endpoint->tls, c->ssl, &c->attempt->problem)) {
-		buf_put_slice(words_of(c), buf_slice(&c->attempt->problem.words));
+	if (!mqtt_tls_accept(c->endpoint->tls, c->socket.ssl, &c->attempt->problem)) {
+		buf_put_slice(mqtt_attempt_words(c), buf_slice(&c->attempt->problem.words));
 		end(c, MQTT_LOSS_UNTRUSTED, REASON_SUCCESS);
 		return;
 	}
 	if (c->events->on_tls != NULL)
-		c->events->on_tls(c->arg, SSL_session_reused(c->ssl) == 1);
+		c->events->on_tls(c->arg, SSL_session_reused(c->socket.ssl) == 1);
 	start_mqtt(c);
 }
 
@@ -386,22 +290,22 @@ static void shake_hands(struct mqtt_connection *c)
 	int rc, error;
 
 	ERR_clear_error();
-	rc = SSL_do_handshake(c->ssl);
+	rc = SSL_do_handshake(c->socket.ssl);
 	if (rc == 1) {
 		c->blocked = false;
 		on_tls_done(c);
 		return;
 	}
-	error = SSL_get_error(c->ssl, rc);
+	error = SSL_get_error(c->socket.ssl, rc);
 	if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
 		c->blocked = error == SSL_ERROR_WANT_WRITE;
 		update_poll(c);
 		return;
 	}
 	if (problem->untrusted)
-		buf_put_slice(words_of(c), buf_slice(&problem->words));
+		buf_put_slice(mqtt_attempt_words(c), buf_slice(&problem->words));
 	else
-		mqtt_tls_explain(c->endpoint->tls, error, words_of(c));
+		mqtt_tls_explain(c->endpoint->tls, error, mqtt_attempt_words(c));
 	end(c, problem->untrusted ? MQTT_LOSS_UNTRUSTED : MQTT_LOSS_TLS, REASON_SUCCESS);
 }
 
@@ -409,7 +313,7 @@ static void on_connected(struct mqtt_connection *c)
 {
 	const struct mqtt_endpoint *e = c->endpoint;
 
-	REQUIRE(c->attempt != NULL && c->ssl == NULL);
+	REQUIRE(c->attempt != NULL && c->socket.ssl == NULL);
 	c->blocked = false;
 	set_timer(c, c->attempt->deadline_ms);
 	if (c->events->on_tcp != NULL)
@@ -419,9 +323,9 @@ static void on_connected(struct mqtt_connection *c)
 		return;
 	}
 	c->stage = MQTT_STAGE_HANDSHAKE;
-	c->ssl = mqtt_tls_connect(e->tls, e->host == NULL ? "localhost" : e->host, c->fd,
-	                          &c->attempt->problem, &c->ticket);
-	if (c->ssl == NULL)
+	c->socket.ssl = mqtt_tls_connect(e->tls, e->host == NULL ? "localhost" : e->host,
+	                                 c->socket.fd, &c->attempt->problem, &c->ticket);
+	if (c->socket.ssl == NULL)
 		end_with(c, MQTT_LOSS_TLS, "TLS cannot start: is the name of the server valid?");
 	else
 		shake_hands(c);
@@ -432,10 +336,10 @@ static void refuse_dial(struct mqtt_connection *c, int error)
 	if (mqtt_attempt_has_next(c->attempt)) {
 		c->attempt->last_error = error;
 		c->attempt->redials = true;
-		close_socket(c);
+		mqtt_socket_close(&c->socket, false);
 		return;
 	}
-	mqtt_dial_describe(c->endpoint, error, words_of(c));
+	mqtt_dial_describe(c->endpoint, error, mqtt_attempt_words(c));
 	end(c, MQTT_LOSS_CONNECT, REASON_SUCCESS);
 }
 
@@ -444,7 +348,7 @@ static void on_dialled(struct mqtt_connection *c)
 	int error = 0;
 	socklen_t len = sizeof(error);
 
-	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+	if (getsockopt(c->socket.fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
 		error = errno;
 	if (error == 0)
 		on_connected(c);
@@ -452,14 +356,10 @@ static void on_dialled(struct mqtt_connection *c)
 		refuse_dial(c, error);
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+static void on_ready(struct mqtt_socket *s, int events)
 {
-	struct mqtt_connection *c = poll->data;
+	struct mqtt_connection *c = container_of(s, struct mqtt_connection, socket);
 
-	if (status < 0) { /* libuv has stopped the handle; reading says what it is */
-		c->polled = 0;
-		events |= UV_READABLE;
-	}
 	if (c->stage == MQTT_STAGE_DIALLING) {
 		on_dialled(c);
 	} else if (c->stage == MQTT_STAGE_HANDSHAKE) {
@@ -469,36 +369,32 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 			write_out(c);
 		if (!c->has_ended && ((events & UV_READABLE) != 0 || c->unread || c->broken))
 			read_all(c);
-		if (!c->has_ended && c->broken && c->fd >= 0)
+		if (!c->has_ended && c->broken && c->socket.fd >= 0)
 			end_by_peer(c, SSL_ERROR_SYSCALL);
 	}
 }
 
 static void dial(struct mqtt_connection *c)
 {
-	uint64_t deadline = c->attempt->deadline_ms, soon = uv_now(c->loop) + NEXT_ADDRESS_AFTER_MS;
+	uint64_t deadline = c->attempt->deadline_ms,
+		 soon = uv_now(c->socket.loop) + NEXT_ADDRESS_AFTER_MS;
 	int fd = mqtt_attempt_dial(c->attempt), rc;
 
 	c->stage = MQTT_STAGE_DIALLING;
 	if (fd < 0) {
-		mqtt_dial_describe(c->endpoint, -fd, words_of(c));
+		mqtt_dial_describe(c->endpoint, -fd, mqtt_attempt_words(c));
 		end(c, MQTT_LOSS_CONNECT, REASON_SUCCESS);
 		return;
 	}
-	c->fd = fd;
-	rc = uv_poll_init(c->loop, &c->poll, fd);
+	rc = mqtt_socket_open(&c->socket, fd);
 	if (rc != 0) {
-		buf_printf(words_of(c), "cannot watch a socket: %s", uv_strerror(rc));
+		buf_printf(mqtt_attempt_words(c), "cannot watch a socket: %s", uv_strerror(rc));
 		end(c, MQTT_LOSS_CONNECT, REASON_SUCCESS);
 		return;
 	}
-	REQUIRE((c->handles & HANDLE_POLL) == 0);
-	c->poll.data = c;
-	c->handles |= HANDLE_POLL;
 	c->blocked = true; /* connected is writable */
 	set_timer(c, mqtt_attempt_has_next(c->attempt) && soon < deadline ? soon : deadline);
-	c->polled = UV_WRITABLE;
-	(void)uv_poll_start(&c->poll, UV_WRITABLE, on_poll);
+	mqtt_socket_watch(&c->socket, UV_WRITABLE);
 }
 
 static void on_looked_up(struct mqtt_connection *c, int status)
@@ -507,7 +403,7 @@ static void on_looked_up(struct mqtt_connection *c, int status)
 		dial(c);
 		return;
 	}
-	mqtt_dial_describe_lookup(c->endpoint, status, words_of(c));
+	mqtt_dial_describe_lookup(c->endpoint, status, mqtt_attempt_words(c));
 	end(c, MQTT_LOSS_LOOKUP, REASON_SUCCESS);
 }
 
@@ -515,9 +411,10 @@ static void begin_attempt(struct mqtt_connection *c)
 {
 	uint64_t timeout = c->endpoint->connect_timeout_ms;
 
-	REQUIRE(c->attempt == NULL && c->fd < 0);
+	REQUIRE(c->attempt == NULL && c->socket.fd < 0);
 	c->attempt = mqtt_attempt_new(c);
-	c->attempt->deadline_ms = uv_now(c->loop) + (timeout == 0 ? CONNECT_TIMEOUT_MS : timeout);
+	c->attempt->deadline_ms =
+	    uv_now(c->socket.loop) + (timeout == 0 ? CONNECT_TIMEOUT_MS : timeout);
 	c->stage = MQTT_STAGE_LOOKUP;
 	c->blocked = c->unread = c->broken = false;
 	c->written = 0;
@@ -530,9 +427,9 @@ static void begin_attempt(struct mqtt_connection *c)
 static void time_out(struct mqtt_connection *c)
 {
 	if (c->stage == MQTT_STAGE_DIALLING)
-		mqtt_dial_describe(c->endpoint, ETIMEDOUT, words_of(c));
+		mqtt_dial_describe(c->endpoint, ETIMEDOUT, mqtt_attempt_words(c));
 	else
-		buf_printf(words_of(c), "%s",
+		buf_printf(mqtt_attempt_words(c), "%s",
 		           c->stage == MQTT_STAGE_LOOKUP
 		               ? "the look-up of the host's name took too long"
 		           : c->stage == MQTT_STAGE_HANDSHAKE
@@ -543,7 +440,7 @@ static void time_out(struct mqtt_connection *c)
 
 static void keep_alive(struct mqtt_connection *c)
 {
-	struct fault fault = mqtt_protocol_tick(&c->protocol, uv_now(c->loop));
+	struct fault fault = mqtt_protocol_tick(&c->protocol, uv_now(c->socket.loop));
 
 	follow(c, fault, false);
 	if (c->has_ended)
@@ -552,9 +449,9 @@ static void keep_alive(struct mqtt_connection *c)
 	set_timer(c, mqtt_protocol_due_ms(&c->protocol));
 }
 
-static void on_timer(uv_timer_t *timer)
+static void on_timer(struct mqtt_socket *s)
 {
-	struct mqtt_connection *c = timer->data;
+	struct mqtt_connection *c = container_of(s, struct mqtt_connection, socket);
 
 	if (c->has_ended)
 		return;
@@ -563,7 +460,7 @@ static void on_timer(uv_timer_t *timer)
 	else if (c->stage == MQTT_STAGE_ENDING)
 		end_with(c, MQTT_LOSS_OURS, "the server did not close in time");
 	else if (c->stage == MQTT_STAGE_DIALLING && mqtt_attempt_has_next(c->attempt) &&
-	         uv_now(c->loop) < c->attempt->deadline_ms)
+	         uv_now(c->socket.loop) < c->attempt->deadline_ms)
 		refuse_dial(c, ETIMEDOUT);
 	else if (c->stage == MQTT_STAGE_UP && c->protocol.state == MQTT_OPEN)
 		keep_alive(c);
@@ -571,72 +468,7 @@ static void on_timer(uv_timer_t *timer)
 		time_out(c);
 }
 
-/* ---- events of the protocol ---- */
-
-/* "...: Not authorized (0x87): words of the server" */
-static void put_reason(struct buf *out, const char *what, const char *name, enum reason reason,
-                       const struct properties *p)
-{
-	buf_printf(out, "%s: %s (0x%02x)", what, name, (unsigned)reason);
-	if (p->reason_string.len > 0) {
-		buf_printf(out, ": ");
-		utf8_put_printable(out, p->reason_string);
-	}
-	if (p->server_reference.len > 0) {
-		buf_printf(out, "; it names another server: ");
-		utf8_put_printable(out, p->server_reference);
-	}
-}
-
-static void on_connack(void *arg, const struct connack *ack, const struct properties *p)
-{
-	struct mqtt_connection *c = arg;
-
-	if (ack->reason != REASON_SUCCESS) {
-		c->refused = true;
-		put_reason(words_of(c), "the server refused the login", reason_name(ack->reason),
-		           ack->reason, p);
-	}
-	if (c->events->protocol.on_connack != NULL)
-		c->events->protocol.on_connack(c->arg, ack, p);
-}
-
-static bool on_message(void *arg, const struct publish *message)
-{
-	struct mqtt_connection *c = arg;
-
-	return c->events->protocol.on_message(c->arg, message);
-}
-
-static void on_answer(void *arg, const struct mqtt_answer *answer)
-{
-	struct mqtt_connection *c = arg;
-
-	if (c->events->protocol.on_answer != NULL)
-		c->events->protocol.on_answer(c->arg, answer);
-}
-
-static void on_disconnect(void *arg, enum reason reason, const struct properties *p)
-{
-	struct mqtt_connection *c = arg;
-
-	c->end_reason = reason;
-	put_reason(words_of(c), "the server ended the connection", reason_name_of_close(reason),
-	           reason, p);
-	if (c->events->protocol.on_disconnect != NULL)
-		c->events->protocol.on_disconnect(c->arg, reason, p);
-}
-
-static void on_auth(void *arg, enum reason reason, const struct properties *p)
-{
-	struct mqtt_connection *c = arg;
-
-	c->events->protocol.on_auth(c->arg, reason, p);
-}
-
-static const struct mqtt_events hooks = {on_connack, on_message, on_answer, on_disconnect, NULL};
-static const struct mqtt_events hooks_with_auth = {on_connack, on_message, on_answer, on_disconnect,
-                                                   on_auth};
+static const struct mqtt_socket_events socket_events = {on_ready, on_timer, on_closed};
 
 /* ---- for everybody ---- */
 
@@ -647,15 +479,14 @@ void mqtt_connection_init(struct mqtt_connection *c, const struct mqtt_setup *se
 
 	REQUIRE(events->on_lost != NULL && events->protocol.on_message != NULL);
 	*c = (struct mqtt_connection){
-	    .loop = setup->loop,
 	    .endpoint = setup->endpoint,
 	    .events = events,
 	    .arg = arg,
 	    .client_id = client_id,
-	    .fd = -1,
 	};
+	mqtt_socket_init(&c->socket, setup->loop, &socket_events);
 	mqtt_protocol_init(&c->protocol, setup->options,
-	                   events->protocol.on_auth == NULL ? &hooks : &hooks_with_auth, c);
+	                   mqtt_hooks_of(events->protocol.on_auth != NULL), c);
 }
 
 void mqtt_connection_fini(struct mqtt_connection *c)
@@ -670,7 +501,7 @@ void mqtt_connection_start(struct mqtt_connection *c)
 {
 	REQUIRE(c->stage == MQTT_STAGE_IDLE && c->endpoint != NULL);
 	c->stopping = c->paused = false;
-	init_timer(c);
+	mqtt_socket_start_timer(&c->socket);
 	begin_attempt(c);
 }
 
@@ -696,7 +527,7 @@ void mqtt_connection_stop(struct mqtt_connection *c, enum reason reason)
 	mqtt_protocol_disconnect(&c->protocol, reason);
 	c->stage = MQTT_STAGE_ENDING; /* until the server closes */
 	c->paused = false;
-	set_timer(c, uv_now(c->loop) + ENDING_MS);
+	set_timer(c, uv_now(c->socket.loop) + ENDING_MS);
 	mqtt_connection_flush(c);
 	if (!c->in_events)
 		update_poll(c);

@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "mqtt/mqtt_protocol.h"
+#include "mqtt/mqtt_socket.h"
 #include "mqtt/mqtt_tls.h"
 
 /* How far it got, and what ended it. */
@@ -92,14 +93,11 @@ enum mqtt_stage {
 /* Members are for reading. */
 struct mqtt_connection {
 	struct mqtt_protocol protocol;
-	uv_loop_t *loop;
+	struct mqtt_socket socket;
 	const struct mqtt_endpoint *endpoint;
 	const struct mqtt_connection_events *events;
 	void *arg;
 	struct slice client_id; /* borrowed */
-	uv_poll_t poll;
-	uv_timer_t timer;
-	SSL *ssl;
 	/* The last ticket: of the caller, who may take it, or set one before a start; freed by
 	 * mqtt_connection_fini. */
 	SSL_SESSION *ticket;
@@ -107,10 +105,7 @@ struct mqtt_connection {
 	uint64_t wait_ms;             /* the last pause */
 	uint64_t read_ns;             /* uv_hrtime of the last bytes */
 	size_t written;               /* of protocol.out */
-	int fd;
-	int polled; /* events that libuv waits for */
 	enum mqtt_stage stage;
-	uint8_t handles;        /* that libuv has not closed */
 	enum reason end_reason; /* of the server's DISCONNECT */
 	bool paused, blocked, broken, unread, stopping, in_events, has_ended, was_open, refused;
 };

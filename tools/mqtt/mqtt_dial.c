@@ -24,6 +24,13 @@ struct mqtt_attempt *mqtt_attempt_new(struct mqtt_connection *c)
 	return a;
 }
 
+struct buf *mqtt_attempt_words(struct mqtt_connection *c)
+{
+	if (c->attempt == NULL)
+		c->attempt = mqtt_attempt_new(c);
+	return &c->attempt->words;
+}
+
 void mqtt_attempt_free(struct mqtt_attempt *a)
 {
 	if (a == NULL)
@@ -71,7 +78,7 @@ void mqtt_attempt_lookup(struct mqtt_attempt *a, mqtt_lookup_fn *done)
 	hints.ai_flags = AI_ADDRCONFIG;
 	a->lookup.data = a;
 	a->looked_up = done;
-	rc = uv_getaddrinfo(a->c->loop, &a->lookup, on_lookup, e->host, port, &hints);
+	rc = uv_getaddrinfo(a->c->socket.loop, &a->lookup, on_lookup, e->host, port, &hints);
 	a->looks_up = rc == 0;
 	if (rc != 0)
 		done(a->c, rc);

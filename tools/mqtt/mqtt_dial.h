@@ -22,6 +22,8 @@ struct mqtt_attempt {
 typedef void mqtt_lookup_fn(struct mqtt_connection *c, int status);
 
 struct mqtt_attempt *mqtt_attempt_new(struct mqtt_connection *c);
+/* What is said about the end of this connection; where no attempt is left, one is made. */
+struct buf *mqtt_attempt_words(struct mqtt_connection *c);
 /* Freed, or after its look-up. */
 void mqtt_attempt_free(struct mqtt_attempt *a);
 /* `done` may be called at once: addresses and Unix sockets need no look-up. */
