@@ -164,7 +164,7 @@ static void names_in_filters_stand_for_the_client(void **state)
 	RUN(rows);
 }
 
-static void rule_with_conditions_needs_all_of_them(void **state)
+static void retain_is_compared(void **state)
 {
 	static const struct row rows[] = {
 	    {"no retain=: any", "allow publish a", "anna", "publish a retain payload=x", "allow 1"},
@@ -191,13 +191,29 @@ static void rule_with_conditions_needs_all_of_them(void **state)
 	     "anna", "publish a", "allow 2"},
 	    {"retain= of a will", "allow will a retain=no", "anna", "will a retain payload=x",
 	     "deny none"},
+	};
 
+	(void)state;
+	RUN(rows);
+}
+
+static void qos_is_bounded(void **state)
+{
+	static const struct row rows[] = {
 	    {"qos<=1 at 0", "allow publish a qos<=1", "anna", "publish a qos=0", "allow 1"},
 	    {"qos<=1 at 1", "allow publish a qos<=1", "anna", "publish a qos=1", "allow 1"},
 	    {"qos<=1 at 2: no downgrade", "allow publish a qos<=1", "anna", "publish a qos=2",
 	     "deny none"},
 	    {"qos<=0 at 1", "allow publish a qos<=0", "anna", "publish a qos=1", "deny none"},
+	};
 
+	(void)state;
+	RUN(rows);
+}
+
+static void own_topics_are_those_of_the_retained_value(void **state)
+{
+	static const struct row rows[] = {
 	    {"own, free", "allow publish a own", "anna", "publish a retain payload=x",
 	     "allow 1 own"},
 	    {"own, not retained", "allow publish a own", "anna", "publish a", "allow 1 own"},
@@ -209,13 +225,29 @@ static void rule_with_conditions_needs_all_of_them(void **state)
 	     "publish a retain owned", "allow 2"},
 	    {"a rule without own makes no owner", "allow publish a\nallow publish a own", "anna",
 	     "publish a retain payload=x", "allow 1"},
+	};
 
+	(void)state;
+	RUN(rows);
+}
+
+static void payload_size_is_bounded(void **state)
+{
+	static const struct row rows[] = {
 	    {"max=2 with two", "allow publish a max=2", "anna", "publish a payload=xx", "allow 1"},
 	    {"max=2 with three", "allow publish a max=2", "anna", "publish a payload=xxx",
 	     "deny none"},
 	    {"max=0 with none", "allow publish a max=0", "anna", "publish a", "allow 1"},
 	    {"max=1k", "allow publish a max=1k", "anna", "publish a payload=xxx", "allow 1"},
+	};
 
+	(void)state;
+	RUN(rows);
+}
+
+static void payload_is_compared(void **state)
+{
+	static const struct row rows[] = {
 	    {"payload, whole", "allow publish a payload=on", "anna", "publish a payload=on",
 	     "allow 1"},
 	    {"payload, longer", "allow publish a payload=on", "anna", "publish a payload=one",
@@ -253,6 +285,15 @@ static void rule_with_conditions_needs_all_of_them(void **state)
 	    {"payload with %u, anonymous: deny, other",
 	     "deny publish a payload=%u/x\nallow publish a", "-", "publish a payload=q/y",
 	     "allow 2"},
+	};
+
+	(void)state;
+	RUN(rows);
+}
+
+static void rule_with_conditions_needs_all_of_them(void **state)
+{
+	static const struct row rows[] = {
 	    {"several conditions, all hold", "allow publish a retain=no qos<=1 payload=x max=1",
 	     "anna", "publish a qos=1 payload=x", "allow 1"},
 	    {"several conditions, one fails", "allow publish a retain=no qos<=1 payload=x max=1",
@@ -601,6 +642,11 @@ int main(void)
 	    cmocka_unit_test(rule_covers_its_actions_only),
 	    cmocka_unit_test(rule_covers_topics_of_its_filter),
 	    cmocka_unit_test(names_in_filters_stand_for_the_client),
+	    cmocka_unit_test(retain_is_compared),
+	    cmocka_unit_test(qos_is_bounded),
+	    cmocka_unit_test(own_topics_are_those_of_the_retained_value),
+	    cmocka_unit_test(payload_size_is_bounded),
+	    cmocka_unit_test(payload_is_compared),
 	    cmocka_unit_test(rule_with_conditions_needs_all_of_them),
 	    cmocka_unit_test(own_rules_come_first_then_any_role),
 	    cmocka_unit_test(guards_deny_before_all_rules),

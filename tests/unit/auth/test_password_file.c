@@ -63,98 +63,92 @@ static void user_names_are_valid_or_refused(void **state)
 	assert_false(identity_name_valid(slice_of(longest, 257), &why));
 }
 
+static const struct {
+	const char *name;
+	struct slice bytes;
+	size_t users; /* where there is no error */
+	unsigned line;
+	const char *error; /* a part of it */
+} files[] = {
+    {"empty file", SLICE_INIT(""), 0, 0, NULL},
+    {"a line", SLICE_INIT("anna:" ID ":hash=" HASH ":roles=a,b:locked\n"), 1, 0, NULL},
+    {"any order", SLICE_INIT("anna:locked:roles=a:hash=" HASH ":" ID "\n"), 1, 0, NULL},
+    {"no hash", SLICE_INIT("anna:" ID "\n"), 1, 0, NULL},
+    {"comment and empty line", SLICE_INIT("# we\n\nanna:" ID "\n"), 1, 0, NULL},
+    {"two", SLICE_INIT("anna:" ID "\nbo:" ID2 "\n"), 2, 0, NULL},
+    {"hash and verifier", SLICE_INIT("anna:" ID ":hash=" HASH ":" SCRAM "\n"), 1, 0, NULL},
+    {"verifier alone", SLICE_INIT("anna:" SCRAM ":" ID "\n"), 1, 0, NULL},
+    {"role in utf-8", SLICE_INIT("anna:" ID ":roles=\xc3\xa5\n"), 1, 0, NULL},
+
+    {"no newline", SLICE_INIT("anna:" ID "\nbo:" ID2), 0, 2, "newline"},
+    {"comment without newline", SLICE_INIT("# half"), 0, 1, "newline"},
+    {"name alone", SLICE_INIT("anna\n"), 0, 1, "no id="},
+    {"name and colon", SLICE_INIT("anna:\n"), 0, 1, "a field is neither"},
+    {"empty name", SLICE_INIT(":" ID "\n"), 0, 1, "empty"},
+    {"blank before the name is a name", SLICE_INIT(" :locked\n"), 0, 1, "no id="},
+    {"bad name", SLICE_INIT("a/b:" ID "\n"), 0, 1, "'/'"},
+    {"nul in the name", SLICE_INIT("a\0b:" ID "\n"), 0, 1, "UTF-8"},
+    {"line ends of Windows", SLICE_INIT("anna:" ID "\r\n"), 1, 0, NULL},
+    {"byte order mark",
+     SLICE_INIT("\xef\xbb\xbf"
+                "anna:" ID "\n"),
+     1, 0, NULL},
+    {"UTF-16", SLICE_INIT("a\0n\0n\0a\0"), 0, 0, "UTF-16"},
+    {"no id", SLICE_INIT("anna:hash=" HASH "\n"), 0, 1, "no id="},
+    {"id of zeros", SLICE_INIT("anna:id=0000000000000000\n"), 0, 1, "16 digits"},
+    {"short id", SLICE_INIT("anna:id=a1\n"), 0, 1, "16 digits"},
+    {"id in capitals", SLICE_INIT("anna:id=00000000000000A1\n"), 0, 1, "16 digits"},
+    {"id twice", SLICE_INIT("anna:" ID ":" ID "\n"), 0, 1, "twice"},
+    {"empty id", SLICE_INIT("anna:id=\n"), 0, 1, "needs a value"},
+    {"bare id", SLICE_INIT("anna:id\n"), 0, 1, "needs a value"},
+    {"trailing colon", SLICE_INIT("anna:" ID ":\n"), 0, 1, "a field is neither"},
+    {"assumed", SLICE_INIT("porch:" ID ":roles=a:assumed\n"), 1, 0, NULL},
+    {"assumed and locked", SLICE_INIT("porch:assumed:" ID ":locked\n"), 1, 0, NULL},
+    {"assumed with a value", SLICE_INIT("porch:" ID ":assumed=yes\n"), 0, 1, "takes no value"},
+    {"assumed twice", SLICE_INIT("porch:" ID ":assumed:assumed\n"), 0, 1, "given twice"},
+    {"assumed with a password", SLICE_INIT("porch:" ID ":assumed:hash=" HASH "\n"), 0, 1,
+     "never logs in"},
+    {"assumed, misspelt", SLICE_INIT("porch:" ID ":asumed\n"), 0, 1, "did you mean 'assumed'"},
+    {"locked with a value", SLICE_INIT("anna:" ID ":locked=no\n"), 0, 1, "takes no value"},
+    {"unknown key", SLICE_INIT("anna:" ID ":loked\n"), 0, 1, "did you mean 'locked'"},
+    {"foreign key", SLICE_INIT("anna:" ID ":shell=x\n"), 0, 1, "unknown key 'shell'"},
+    {"empty hash", SLICE_INIT("anna:" ID ":hash=\n"), 0, 1, "needs a value"},
+    {"password in clear", SLICE_INIT("anna:" ID ":hash=secret\n"), 0, 1, "not a hash"},
+    {"DES", SLICE_INIT("anna:" ID ":hash=abDd1.F7DZ0Xs\n"), 0, 1, "not a hash"},
+    {"hash cut short", SLICE_INIT("anna:" ID ":hash=$2b$05$CCCCCCCCCCCC\n"), 0, 1, "not a hash"},
+    {"nul behind the hash", SLICE_INIT("anna:" ID ":hash=" HASH "\0x\n"), 0, 1, "not a hash"},
+    {"verifier twice", SLICE_INIT("anna:" ID ":" SCRAM ":" SCRAM "\n"), 0, 1, "twice"},
+    {"empty verifier", SLICE_INIT("anna:" ID ":scram=\n"), 0, 1, "needs a value"},
+    {"verifier cut short", SLICE_INIT("anna:" ID ":scram=SHA-256$4096$W22Z\n"), 0, 1,
+     "not a SCRAM verifier"},
+    {"something behind the verifier", SLICE_INIT("anna:" ID ":" SCRAM "=\n"), 0, 1,
+     "not a SCRAM verifier"},
+    {"mosquitto's line", SLICE_INIT("anna:$7$101$AAAA$BBBB\n"), 0, 1, "another broker"},
+    {"empty roles", SLICE_INIT("anna:" ID ":roles=\n"), 0, 1, "needs a value"},
+    {"empty role", SLICE_INIT("anna:" ID ":roles=a,,b\n"), 0, 1, "separated by ','"},
+    {"role twice", SLICE_INIT("anna:" ID ":roles=a,b,a\n"), 0, 1, "twice"},
+    {"blank in a role", SLICE_INIT("anna:" ID ":roles=a b\n"), 0, 1, "separated by ','"},
+    {"user twice", SLICE_INIT("anna:" ID "\nanna:" ID2 "\n"), 0, 2, "the same user is on line 1"},
+    {"id of another", SLICE_INIT("anna:" ID "\n\nbo:" ID "\n"), 0, 3, "the same id is on line 1"},
+};
+
 static void files_load_or_report_their_first_error(void **state)
 {
-	static const struct {
-		const char *name;
-		struct slice bytes;
-		size_t users; /* where there is no error */
-		unsigned line;
-		const char *error; /* a part of it */
-	} rows[] = {
-	    {"empty file", SLICE_INIT(""), 0, 0, NULL},
-	    {"a line", SLICE_INIT("anna:" ID ":hash=" HASH ":roles=a,b:locked\n"), 1, 0, NULL},
-	    {"any order", SLICE_INIT("anna:locked:roles=a:hash=" HASH ":" ID "\n"), 1, 0, NULL},
-	    {"no hash", SLICE_INIT("anna:" ID "\n"), 1, 0, NULL},
-	    {"comment and empty line", SLICE_INIT("# we\n\nanna:" ID "\n"), 1, 0, NULL},
-	    {"two", SLICE_INIT("anna:" ID "\nbo:" ID2 "\n"), 2, 0, NULL},
-	    {"hash and verifier", SLICE_INIT("anna:" ID ":hash=" HASH ":" SCRAM "\n"), 1, 0, NULL},
-	    {"verifier alone", SLICE_INIT("anna:" SCRAM ":" ID "\n"), 1, 0, NULL},
-	    {"role in utf-8", SLICE_INIT("anna:" ID ":roles=\xc3\xa5\n"), 1, 0, NULL},
-
-	    {"no newline", SLICE_INIT("anna:" ID "\nbo:" ID2), 0, 2, "newline"},
-	    {"comment without newline", SLICE_INIT("# half"), 0, 1, "newline"},
-	    {"name alone", SLICE_INIT("anna\n"), 0, 1, "no id="},
-	    {"name and colon", SLICE_INIT("anna:\n"), 0, 1, "a field is neither"},
-	    {"empty name", SLICE_INIT(":" ID "\n"), 0, 1, "empty"},
-	    {"blank before the name is a name", SLICE_INIT(" :locked\n"), 0, 1, "no id="},
-	    {"bad name", SLICE_INIT("a/b:" ID "\n"), 0, 1, "'/'"},
-	    {"nul in the name", SLICE_INIT("a\0b:" ID "\n"), 0, 1, "UTF-8"},
-	    {"line ends of Windows", SLICE_INIT("anna:" ID "\r\n"), 1, 0, NULL},
-	    {"byte order mark",
-	     SLICE_INIT("\xef\xbb\xbf"
-	                "anna:" ID "\n"),
-	     1, 0, NULL},
-	    {"UTF-16", SLICE_INIT("a\0n\0n\0a\0"), 0, 0, "UTF-16"},
-	    {"no id", SLICE_INIT("anna:hash=" HASH "\n"), 0, 1, "no id="},
-	    {"id of zeros", SLICE_INIT("anna:id=0000000000000000\n"), 0, 1, "16 digits"},
-	    {"short id", SLICE_INIT("anna:id=a1\n"), 0, 1, "16 digits"},
-	    {"id in capitals", SLICE_INIT("anna:id=00000000000000A1\n"), 0, 1, "16 digits"},
-	    {"id twice", SLICE_INIT("anna:" ID ":" ID "\n"), 0, 1, "twice"},
-	    {"empty id", SLICE_INIT("anna:id=\n"), 0, 1, "needs a value"},
-	    {"bare id", SLICE_INIT("anna:id\n"), 0, 1, "needs a value"},
-	    {"trailing colon", SLICE_INIT("anna:" ID ":\n"), 0, 1, "a field is neither"},
-	    {"assumed", SLICE_INIT("porch:" ID ":roles=a:assumed\n"), 1, 0, NULL},
-	    {"assumed and locked", SLICE_INIT("porch:assumed:" ID ":locked\n"), 1, 0, NULL},
-	    {"assumed with a value", SLICE_INIT("porch:" ID ":assumed=yes\n"), 0, 1,
-	     "takes no value"},
-	    {"assumed twice", SLICE_INIT("porch:" ID ":assumed:assumed\n"), 0, 1, "given twice"},
-	    {"assumed with a password", SLICE_INIT("porch:" ID ":assumed:hash=" HASH "\n"), 0, 1,
-	     "never logs in"},
-	    {"assumed, misspelt", SLICE_INIT("porch:" ID ":asumed\n"), 0, 1,
-	     "did you mean 'assumed'"},
-	    {"locked with a value", SLICE_INIT("anna:" ID ":locked=no\n"), 0, 1, "takes no value"},
-	    {"unknown key", SLICE_INIT("anna:" ID ":loked\n"), 0, 1, "did you mean 'locked'"},
-	    {"foreign key", SLICE_INIT("anna:" ID ":shell=x\n"), 0, 1, "unknown key 'shell'"},
-	    {"empty hash", SLICE_INIT("anna:" ID ":hash=\n"), 0, 1, "needs a value"},
-	    {"password in clear", SLICE_INIT("anna:" ID ":hash=secret\n"), 0, 1, "not a hash"},
-	    {"DES", SLICE_INIT("anna:" ID ":hash=abDd1.F7DZ0Xs\n"), 0, 1, "not a hash"},
-	    {"hash cut short", SLICE_INIT("anna:" ID ":hash=$2b$05$CCCCCCCCCCCC\n"), 0, 1,
-	     "not a hash"},
-	    {"nul behind the hash", SLICE_INIT("anna:" ID ":hash=" HASH "\0x\n"), 0, 1,
-	     "not a hash"},
-	    {"verifier twice", SLICE_INIT("anna:" ID ":" SCRAM ":" SCRAM "\n"), 0, 1, "twice"},
-	    {"empty verifier", SLICE_INIT("anna:" ID ":scram=\n"), 0, 1, "needs a value"},
-	    {"verifier cut short", SLICE_INIT("anna:" ID ":scram=SHA-256$4096$W22Z\n"), 0, 1,
-	     "not a SCRAM verifier"},
-	    {"something behind the verifier", SLICE_INIT("anna:" ID ":" SCRAM "=\n"), 0, 1,
-	     "not a SCRAM verifier"},
-	    {"mosquitto's line", SLICE_INIT("anna:$7$101$AAAA$BBBB\n"), 0, 1, "another broker"},
-	    {"empty roles", SLICE_INIT("anna:" ID ":roles=\n"), 0, 1, "needs a value"},
-	    {"empty role", SLICE_INIT("anna:" ID ":roles=a,,b\n"), 0, 1, "separated by ','"},
-	    {"role twice", SLICE_INIT("anna:" ID ":roles=a,b,a\n"), 0, 1, "twice"},
-	    {"blank in a role", SLICE_INIT("anna:" ID ":roles=a b\n"), 0, 1, "separated by ','"},
-	    {"user twice", SLICE_INIT("anna:" ID "\nanna:" ID2 "\n"), 0, 2,
-	     "the same user is on line 1"},
-	    {"id of another", SLICE_INIT("anna:" ID "\n\nbo:" ID "\n"), 0, 3,
-	     "the same id is on line 1"},
-	};
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		struct errors errors = {0};
-		struct password_file *users = password_file_parse("f", rows[i].bytes, &errors);
+		struct password_file *users = password_file_parse("f", files[i].bytes, &errors);
 
-		if (rows[i].error == NULL) {
+		if (files[i].error == NULL) {
 			if (users == NULL || errors.count != 0)
-				fail_msg("%s: %s", rows[i].name, errors.items[0].text);
-			assert_int_equal(password_file_count(users), rows[i].users);
+				fail_msg("%s: %s", files[i].name, errors.items[0].text);
+			assert_int_equal(password_file_count(users), files[i].users);
 		} else {
 			if (users != NULL || errors.count != 1)
-				fail_msg("%s: %zu errors", rows[i].name, errors.count);
-			if (strstr(errors.items[0].text, rows[i].error) == NULL ||
-			    errors.items[0].line != rows[i].line)
-				fail_msg("%s: line %u: %s", rows[i].name, errors.items[0].line,
+				fail_msg("%s: %zu errors", files[i].name, errors.count);
+			if (strstr(errors.items[0].text, files[i].error) == NULL ||
+			    errors.items[0].line != files[i].line)
+				fail_msg("%s: line %u: %s", files[i].name, errors.items[0].line,
 				         errors.items[0].text);
 		}
 		password_file_unref(&users);
