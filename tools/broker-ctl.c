@@ -61,19 +61,20 @@ static void print_usage(FILE *to)
 	      to);
 	for (size_t i = 0; i < OPTION_COUNT; i++)
 		print_option(to, i);
-	fputs("  --escaped        names are given as the tables print them: \\x1b, \\u202e, \\\\\n"
-	      "  --json           print JSON, one line for each item\n"
-	      "  --trust-owner USER, --trust-group GROUP\n"
-	      "                   trust their files too, like the option of the broker\n"
-	      "\n"
-	      "From another machine, over MQTT and TLS, for users whom the rules let ask:\n"
-	      "  -h, --host HOST, -p, --port PORT, -L, --url mqtts://[USER@]HOST[:PORT]\n"
-	      "  -u, --username USER, --password-file FILE, --password-command COMMAND,\n"
-	      "  --ask-password, --cafile FILE, --capath DIR, --cert FILE, --key FILE,\n"
-	      "  --key-password-file FILE, --pin sha256/BASE64, --server-name NAME, --insecure,\n"
-	      "  --profile NAME, -i, --id ID, --unix PATH, -W, --wait DURATION, -d, --debug\n"
-	      "                   as in broker-pub(1)\n",
-	      to);
+	fputs(
+	    "  --escaped        names are given as the tables print them: \\x1b, \\u202e, \\\\\n"
+	    "  --json           print JSON, one line for each item\n"
+	    "  --trust-owner USER, --trust-group GROUP\n"
+	    "                   trust their files too, like the option of the broker\n"
+	    "\n"
+	    "From another machine, over MQTT and TLS, for users whom the rules let ask:\n"
+	    "  -h, --host HOST, -p, --port PORT, -L, --url mqtts://[USER@]HOST[:PORT]\n"
+	    "  -u, --username USER, --password-file FILE, --password-command COMMAND,\n"
+	    "  --ask-password, --cafile FILE, --capath DIR, --cert FILE, --key FILE,\n"
+	    "  --key-password-file FILE, --pin sha256/BASE64, --server-name NAME, --insecure,\n"
+	    "  --profile NAME, -i, --client-id ID, --unix PATH, -W, --wait DURATION, -d, --debug\n"
+	    "                   as in broker-pub(1)\n",
+	    to);
 }
 
 /* ---- asking first ---- */

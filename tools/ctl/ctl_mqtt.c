@@ -31,7 +31,7 @@ static bool is_taken(const char *name)
 	return false;
 }
 
-/* --user is the user of a client here: -u and --username are who asks. */
+/* --user and --id are of a client here: -u and --username, -i and --client-id are who asks. */
 size_t ctl_mqtt_rows(struct command_option *rows)
 {
 	struct command_option all[CLIENT_OPTION_ROWS_MAX];
@@ -43,6 +43,8 @@ size_t ctl_mqtt_rows(struct command_option *rows)
 		rows[taken] = all[i];
 		if (strcmp(all[i].name, "username") == 0)
 			rows[taken].letter = 'u';
+		if (strcmp(all[i].name, "id") == 0)
+			rows[taken].name = "client-id";
 		taken++;
 	}
 	REQUIRE(taken == ARRAY_LEN(option_names));
