@@ -511,6 +511,7 @@ static void on_bytes(void *arg, struct slice bytes)
 	}
 	if (c->state == HTTP_STATE_HEAD && c->in.len == 0 && c->requests > 0) {
 		c->request_ms = w->executor.now_ms;
+		/* mutant: request_has_a_deadline */
 		arm(c, c->request_ms + timeout_ms(c));
 	}
 	buf_put_secret(&c->in, bytes);

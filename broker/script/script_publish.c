@@ -69,6 +69,7 @@ static bool on_packet(void *arg, const struct frame *f)
 	struct ack ack = {.reason = REASON_SUCCESS};
 
 	if (f->type == PACKET_PINGRESP) {
+		/* mutant: denied_post_of_qos_0 */
 		send_answer(p, p->denied.len > 0 ? REASON_NOT_AUTHORIZED : REASON_SUCCESS,
 		            buf_slice(&p->denied));
 		return false;
@@ -178,6 +179,7 @@ static void handle(struct http_exchange *x)
 	}
 	check_rules(p);
 	p->client = script_client_new(x, 1, &client_events, p);
+	/* mutant: post_has_a_deadline */
 	executor_timer_arm(&x->worker->executor, &p->timer, l->limits.connect_timeout_ms);
 }
 

@@ -10,6 +10,7 @@
 #include "worker/publish_access.h"
 
 /* A client id that no rule can have as a name (acl/rule_names.h), as that of the session has. */
+/* mutant: client_id_of_a_request */
 #define NO_CLIENT_ID SLICE("http/")
 
 bool script_request_topic(struct http_exchange *x, const char *path, struct buf *topic)
@@ -27,6 +28,7 @@ bool script_request_topic(struct http_exchange *x, const char *path, struct buf 
 		                     "hexadecimal digits");
 		return false;
 	}
+	/* mutant: topic_of_a_post */
 	if (!topic_name_valid(buf_slice(topic)) || !utf8_is_name(buf_slice(topic))) {
 		http_exchange_refuse(x, 400,
 		                     "this is no topic name: 1 to 65535 bytes of UTF-8 without "

@@ -67,6 +67,7 @@ static struct websocket_event check_head(const struct websocket_decoder *d, cons
 	if (is_control(opcode) && (!fin || (head[1] & LENGTH) > WEBSOCKET_CONTROL_MAX))
 		return fault(WEBSOCKET_PROTOCOL_ERROR,
 		             "a WebSocket control frame is fragmented, or has more than 125 bytes");
+	/* mutant: websocket_continues_nothing */
 	if (opcode == WEBSOCKET_OP_CONTINUATION && !d->in_message)
 		return fault(WEBSOCKET_PROTOCOL_ERROR,
 		             "a WebSocket continuation frame continues nothing");
@@ -291,6 +292,7 @@ static size_t take_whole_frames(struct websocket_decoder *d, uint8_t *bytes, siz
 		if (n == 126 && len - at >= LONGER_HEAD) {
 			n = (size_t)head[2] << 8 | head[3];
 			head_len = LONGER_HEAD;
+			/* mutant: websocket_long_form_of_a_short_length */
 			if (n < 126)
 				break;
 		} else if (n >= 126)
