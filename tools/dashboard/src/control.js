@@ -1,6 +1,6 @@
 // Questions to the broker, and their answers: commands are the rows of `broker-ctl`, members are those of its JSON lines.
 import { effect } from '@preact/signals';
-import { clientId, generation, publish, state, subscribe } from './link.js';
+import { clientId, generation, publish, Refused, state, subscribe } from './link.js';
 
 const COMMANDS = '$CONTROL/vakt/v1/';
 const ANSWER_MS = 20000;
@@ -66,7 +66,9 @@ function begin(command, members, onRow) {
 		waiting.set(key, { rows, onRow, resolve, reject, timer: onRow ? 0 : setTimeout(() => finish(key, late()), ANSWER_MS) });
 	});
 	answers ??= subscribe(answerTopic(), onAnswer);
-	answers.granted.then(() => waiting.has(key) && send(command, members, key)).catch((error) => finish(key, error));
+	answers.granted.then(() => waiting.has(key) && send(command, members, key), (error) => {
+		throw new Refused(error.message, error.code, `allow subscribe ${COMMANDS}answer/#`);
+	}).catch((error) => finish(key, error));
 	return { key, answer };
 }
 

@@ -73,8 +73,8 @@ function sampleSys() {
 	if (now.bytes_received !== undefined && now.bytes_sent !== undefined) perSecond('bytes', { received: now.bytes_received, sent: now.bytes_sent });
 	if (rights.value.status) return;
 	const at = Date.now() / 1000;
-	perSecond('messages', { received: now.messages_received ?? 0, sent: now.messages_sent ?? 0 });
-	perSecond('losses', { dropped: now.messages_dropped ?? 0, denied: 0 });
+	if (now.messages_received !== undefined && now.messages_sent !== undefined) perSecond('messages', { received: now.messages_received, sent: now.messages_sent });
+	if (now.messages_dropped !== undefined) perSecond('losses', { dropped: now.messages_dropped, denied: NaN });
 	courses.clients.push({ at, clients: now.clients });
 	courses.latency.push({ at, round_trip: NaN, commit: (now.store_commit_mean_us ?? NaN) / 1000 });
 }
@@ -86,8 +86,9 @@ const drawSys = paced(() => {
 		figures.value = { ...figures.value, ...heard };
 		sampled.value++;
 	});
+	const round = heard.uptime_s !== undefined; // the last of them is published with each round of figures
 	for (const name of Object.keys(heard)) delete heard[name];
-	sampleSys();
+	if (round) sampleSys();
 });
 
 function onSys(topic, payload) {

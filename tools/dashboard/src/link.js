@@ -23,9 +23,11 @@ const byIdentifier = new Map();
 export const clientId = () => client?.options.clientId;
 
 export class Refused extends Error {
-	constructor(message, code) {
+	/** rule: what would allow it, where it is not the topic that was asked for. */
+	constructor(message, code, rule) {
 		super(message);
 		this.code = code;
+		this.rule = rule;
 		this.denied = code === NOT_AUTHORIZED;
 	}
 }

@@ -8,6 +8,8 @@ import { Badge, Field, Message, Question } from './parts.js';
 import { href, route } from './route.js';
 import { switchTheme, theme } from './theme.js';
 import { Clients } from './views/clients.js';
+import { Denials } from './views/denials.js';
+import { Ends } from './views/ends.js';
 import { Hand } from './views/hand.js';
 import { Overview } from './views/overview.js';
 import { Queues } from './views/queues.js';
@@ -16,6 +18,7 @@ import { Topics } from './views/topics.js';
 
 const groups = [
 	['House', [['overview', 'Overview', Overview], ['clients', 'Clients', Clients], ['topics', 'Topics', Topics], ['hand', 'Publish, subscribe', Hand]]],
+	['Answers', [['denials', 'Why denied', Denials], ['ends', 'Why offline', Ends]]],
 	['Broker', [['queues', 'Queues and usage', Queues], ['retained', 'Retained', Retained]]],
 ];
 const views = Object.fromEntries(groups.flatMap(([, list]) => list.map(([name, , view]) => [name, view])));
@@ -53,7 +56,7 @@ function Login() {
 const ROLE = `roles:
   dashboard:
     - allow subscribe $SYS/#
-    - allow publish $CONTROL/vakt/v1/#`;
+    - allow all $CONTROL/vakt/v1/#`;
 
 const NotAllowed = () => html`
 	<div class="login">

@@ -32,7 +32,7 @@ export function Trouble({ error, command }) {
 	return html`
 		<div class="trouble" role="alert">
 			<p>Your user may not ask this. A rule in acl.yaml allows it:</p>
-			<pre><code>${`allow publish ${commandTopic(command)}`}</code></pre>
+			<pre><code>${error.rule ?? `allow publish ${commandTopic(command)}`}</code></pre>
 			<p class="note">${error.message}</p>
 		</div>`;
 }

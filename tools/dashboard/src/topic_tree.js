@@ -13,7 +13,7 @@ class Node {
 		this.parent = parent;
 		this.children = null;
 		this.sorted = null;
-		this.open = parent !== null && parent.parent === null; // the first level
+		this.open = parent !== null && parent.parent === null; // the first level is shown whole
 		this.topics = 0; // below, with itself
 		this.payload = null;
 		this.size = 0;
