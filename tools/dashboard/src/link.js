@@ -134,9 +134,8 @@ function onMessage(topic, payload, packet) {
 function send(filter, subscription) {
 	const asked = client;
 	const done = new Promise((resolve, reject) => {
-		asked.subscribe(filter, { qos: subscription.qos, properties: { subscriptionIdentifier: subscription.id } }, (error, granted) => {
-			const code = error?.code ?? granted?.[0]?.qos;
-			if (error || code > 0x7f) reject(new Refused(error?.message ?? 'refused', code));
+		asked.subscribe(filter, { qos: subscription.qos, properties: { subscriptionIdentifier: subscription.id } }, (error, asked_for, packet) => {
+			if (error) reject(new Refused(packet?.properties?.reasonString ?? error.message, packet?.granted?.[0]));
 			else resolve();
 		});
 	});

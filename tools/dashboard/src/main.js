@@ -10,16 +10,21 @@ import { switchTheme, theme } from './theme.js';
 import { Clients } from './views/clients.js';
 import { Denials } from './views/denials.js';
 import { Ends } from './views/ends.js';
+import { Explain } from './views/explain.js';
 import { Hand } from './views/hand.js';
+import { Listeners } from './views/listeners.js';
+import { Log } from './views/log.js';
 import { Overview } from './views/overview.js';
 import { Queues } from './views/queues.js';
 import { Retained } from './views/retained.js';
 import { Topics } from './views/topics.js';
+import { Trace } from './views/trace.js';
+import { Users } from './views/users.js';
 
 const groups = [
 	['House', [['overview', 'Overview', Overview], ['clients', 'Clients', Clients], ['topics', 'Topics', Topics], ['hand', 'Publish, subscribe', Hand]]],
-	['Answers', [['denials', 'Why denied', Denials], ['ends', 'Why offline', Ends]]],
-	['Broker', [['queues', 'Queues and usage', Queues], ['retained', 'Retained', Retained]]],
+	['Answers', [['denials', 'Why denied', Denials], ['ends', 'Why offline', Ends], ['explain', 'Explain', Explain], ['trace', 'Trace', Trace]]],
+	['Broker', [['listeners', 'Listeners, TLS', Listeners], ['queues', 'Queues and usage', Queues], ['retained', 'Retained', Retained], ['users', 'Users and roles', Users], ['log', 'Log', Log]]],
 ];
 const views = Object.fromEntries(groups.flatMap(([, list]) => list.map(([name, , view]) => [name, view])));
 

@@ -47,11 +47,11 @@ export function Answer({ of, command, empty, children }) {
 		${nothing ? html`<${Empty}>${empty}<//>` : children(data)}`;
 }
 
-/** Pairs of name and value; a row is [name, value] or [name, value, figure]. */
+/** Pairs of name and value; a row is [name, value] or [name, value, figure, raw]: the name and number that broker-ctl has. */
 export const Pairs = ({ rows }) => html`
 	<dl class="pairs">
-		${rows.filter(([, value]) => value !== undefined).map(([name, value, figure]) => html`
-			<div key=${name}><dt>${name}</dt><dd data-figure=${figure}>${value ?? NOTHING}</dd></div>`)}
+		${rows.filter(([, value]) => value !== undefined).map(([name, value, figure, raw]) => html`
+			<div key=${name}><dt>${name}</dt><dd data-figure=${figure} data-value=${raw}>${value ?? NOTHING}</dd></div>`)}
 	</dl>`;
 
 /** All members of a row, but those that the view shows itself. */

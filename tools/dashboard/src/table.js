@@ -25,7 +25,7 @@ export function Pager({ from, count, total, onMove, what = 'rows' }) {
 
 const ArrowOf = ({ sorted, down }) => html`<span aria-hidden="true" class="arrow">${sorted ? (down ? '▾' : '▴') : ''}</span>`;
 
-/** columns: { key, label, number, show(row), value(row), wide }. keyOf(row) names a row. */
+/** columns: { key, label, number, show(row), value(row), wide: its text may be long }. keyOf(row) names a row. */
 export function Table({ caption, columns, rows, keyOf, sort: first = null, down: firstDown = false, empty = 'There is nothing here.' }) {
 	const [sort, setSort] = useState({ key: first, down: firstDown });
 	const [wanted, setFrom] = useState(0);
@@ -41,11 +41,11 @@ export function Table({ caption, columns, rows, keyOf, sort: first = null, down:
 	if (rows.length === 0) return html`<${Empty}>${empty}<//>`;
 	return html`
 		<div class="table">
-			<label class="sort-phone"><span>Sort by</span>
+			${sort.key !== null && html`<label class="sort-phone"><span>Sort by</span>
 				<select value=${sort.key ?? ''} onChange=${(event) => sortBy(event.currentTarget.value, columns.find((each) => each.key === event.currentTarget.value)?.number)}>
-					${columns.map((each) => html`<option key=${each.key} value=${each.key}>${each.label}</option>`)}
+					${columns.filter((each) => !each.plain).map((each) => html`<option key=${each.key} value=${each.key}>${each.label}</option>`)}
 				</select>
-			</label>
+			</label>`}
 			<table role="table">
 				<caption class="hidden">${caption}</caption>
 				<thead role="rowgroup"><tr role="row">
@@ -61,7 +61,7 @@ export function Table({ caption, columns, rows, keyOf, sort: first = null, down:
 					${shown.map((row) => html`
 						<tr role="row" key=${keyOf(row)} data-row=${keyOf(row)}>
 							${columns.map((each) => html`
-								<td key=${each.key} role="cell" data-key=${each.key} class=${each.number ? 'number' : each.wide ? 'wide' : ''}>
+								<td key=${each.key} role="cell" data-key=${each.key} data-value=${each.number ? row[each.key] : undefined} class=${each.number ? 'number' : each.wide ? 'wide' : 'brief'}>
 									<span class="cell-label">${each.label}</span><span class="cell">${each.show ? each.show(row) : row[each.key]}</span>
 								</td>`)}
 						</tr>`)}

@@ -7,6 +7,8 @@ import { Answer, Badge, Card, confirm, Empty, Pairs, perform, View } from '../pa
 import { href, route } from '../route.js';
 import { Search, search, Table } from '../table.js';
 import { useAnswer } from '../use.js';
+import { denialColumns } from './denials.js';
+import { endColumns } from './ends.js';
 
 const MOST = 5000;
 const keyOf = (row) => `${row.user ?? ''} ${row.client_id}`;
@@ -43,44 +45,70 @@ function List() {
 		<//>`;
 }
 
-const now = (row) => [
+const connection = (row) => [
 	['User', who(row.user)],
 	['Address', row.peer],
+	['Listener', row.listener],
 	['Protocol', row.version && `MQTT ${row.version}${row.tls ? `, ${row.tls}` : ''}`],
+	['Server name', row.server_name ?? undefined],
+	['Certificate', row.certificate ?? undefined],
 	['Connected since', row.since && `${time(row.since)} (${ago(row.since)})`],
+	['Last heard', row.heard_s_ago === undefined ? undefined : `${duration(row.heard_s_ago)} ago`],
 	['Keep alive', row.keep_alive_s === undefined ? undefined : row.keep_alive_s === 0 ? 'none' : duration(row.keep_alive_s)],
+	['Receive Maximum', row.receive_maximum === undefined ? undefined : number(row.receive_maximum)],
+	['Not yet read by it', row.unsent_bytes === undefined ? undefined : bytes(row.unsent_bytes), 'unsent_bytes', row.unsent_bytes],
+	['Takeovers', row.takeovers > 0 ? html`<${Badge} kind="bad">${number(row.takeovers)}: two devices use this client id<//>` : undefined],
 ];
 
-const load = (row) => [
-	['Subscriptions', number(row.subscriptions), 'client.subscriptions'],
-	['Queued', row.queued_bytes === undefined ? number(row.queued) : `${number(row.queued)} (${bytes(row.queued_bytes)})`, 'client.queued'],
-	['In flight', number(row.in_flight), 'client.in_flight'],
-	['Dropped', number(row.dropped), 'client.dropped'],
-	['Session ends', row.expiry_s === undefined ? undefined : row.expiry_s === null ? 'never' : row.expiry_s === 0 ? 'with the connection' : `${duration(row.expiry_s)} after the connection`],
+function lasts(row) {
+	if (row.expiry_s === null) return 'for ever';
+	if (row.expiry_s === 0) return 'as long as the connection';
+	return row.ends_in_s === null ? `${duration(row.expiry_s)} after the connection` : `${duration(row.ends_in_s)} more`;
+}
+
+const session = (row) => [
+	['Lasts', lasts(row)],
+	['Subscriptions', number(row.subscriptions), 'subscriptions', row.subscriptions],
+	['Queued', `${number(row.queued)} (${bytes(row.queued_bytes)})`, 'queued', row.queued],
+	['In flight', number(row.in_flight), 'in_flight', row.in_flight],
+	['Dropped', number(row.dropped), 'dropped', row.dropped],
+	['Will', row.will ?? 'none'],
+	['Set aside', row.set_aside ? 'yes, for a former id of its user' : undefined],
 ];
 
-async function find(id, user) {
-	const mine = (row) => row.client_id === id && (user === null || (row.user ?? '') === user);
-	const [clients, sessions] = await Promise.all([ask('clients'), ask('sessions')]);
-	return { client: clients.find(mine), session: sessions.find(mine) };
+const subscriptions = [
+	{ key: 'filter', label: 'Filter', wide: true },
+	{ key: 'qos', label: 'QoS', number: true },
+	{ key: 'in_part', label: 'Granted', show: (row) => (row.in_part ? html`<${Badge} kind="warn">in part<//>` : 'whole') },
+	{ key: 'no_local', label: 'No local', show: (row) => (row.no_local ? 'yes' : 'no') },
+];
+
+const of = (rows, about) => rows.filter((row) => row.about === about).map((row, n) => ({ key: n, ...row }));
+
+function Details({ rows }) {
+	const [kept] = of(rows, 'session');
+	return html`
+		<div class="cards">
+			<${Card} title="Connection" tools=${kept?.connected ? html`<${Badge} kind="good">connected<//>` : html`<${Badge} kind="warn">not connected<//>`}>
+				${kept ? html`<${Pairs} rows=${connection(kept)} />` : html`<${Empty}>Its session has ended with its connection.<//>`}
+			<//>
+			${kept && html`<${Card} title="Session"><${Pairs} rows=${session(kept)} /><//>`}
+		</div>
+		<${Card} title="Subscriptions"><${Table} caption="Subscriptions" columns=${subscriptions} rows=${of(rows, 'subscription')} keyOf=${(row) => row.filter} sort="filter" empty="It has no subscription." /><//>
+		<${Card} title="Last ends of its connections"><${Table} caption="Ends" columns=${endColumns.filter((each) => each.key !== 'client_id')} rows=${of(rows, 'end')} keyOf=${(row) => row.key} sort="time" down empty="None of its connections has ended since the start of the broker." /><//>
+		<${Card} title="Last denials"><${Table} caption="Denials" columns=${denialColumns.filter((each) => !['client_id', 'user'].includes(each.key))} rows=${of(rows, 'denial')} keyOf=${(row) => row.key} sort="time" down empty="Nothing was denied to it." /><//>`;
 }
 
 function One({ id, user }) {
-	const of = useAnswer(() => find(id, user), `${id} ${user}`, 3);
-	const found = of.data?.client;
+	const members = user === null ? { id } : { id, user };
+	const answer = useAnswer(() => ask('client', members), JSON.stringify(members), 3);
+	const kept = answer.data?.find((row) => row.about === 'session');
 	const tools = html`
-		${found && html`<button type="button" class="danger" onClick=${async () => (await disconnect(found)) && of.again()}>Disconnect</button>`}`;
+		<a class="button" href=${href('trace', [], { id, user })}>Trace</a>
+		${kept?.connected && html`<button type="button" class="danger" onClick=${async () => (await disconnect({ client_id: id, user })) && answer.again()}>Disconnect</button>`}`;
 	return html`
 		<${View} title=${id} about=${html`<a href=${href('clients')}>All clients</a>`} tools=${tools}>
-			<${Answer} of=${of} command="clients">${({ client, session }) => html`
-				${!client && !session && html`<${Empty}>There is no client and no session with this id.<//>`}
-				<div class="cards">
-					${(client || session) && html`<${Card} title="Connection">
-						${client ? html`<p><${Badge} kind="good">connected<//></p><${Pairs} rows=${now(client)} />`
-							: html`<p><${Badge} kind="warn">not connected<//></p><${Pairs} rows=${[['User', who(session.user)]]} />`}
-					<//>`}
-					${session && html`<${Card} title="Session"><${Pairs} rows=${load(session)} /><//>`}
-				</div>`}<//>
+			<${Answer} of=${answer} command="client">${(rows) => html`<${Details} rows=${rows} />`}<//>
 		<//>`;
 }
 

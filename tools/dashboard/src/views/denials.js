@@ -17,11 +17,11 @@ function Allow({ row }) {
 
 const explain = (row) => href('explain', [], { user: row.user ?? '', id: row.client_id, action: row.action, topic: row.topic });
 
-const columns = [
+export const denialColumns = [
 	{ key: 'time', label: 'Last', show: (row) => html`<time title=${time(row.time)}>${ago(row.time)}</time>` },
 	{ key: 'count', label: 'Times', number: true, show: (row) => number(row.count) },
 	{ key: 'user', label: 'User', show: (row) => who(row.user) },
-	{ key: 'client_id', label: 'Client', show: (row) => html`<a href=${href('clients', [row.client_id], { user: row.user ?? '' })}>${row.client_id}</a>` },
+	{ key: 'client_id', label: 'Client', wide: true, show: (row) => html`<a href=${href('clients', [row.client_id], { user: row.user ?? '' })}>${row.client_id}</a>` },
 	{ key: 'action', label: 'Wanted to', show: (row) => html`<${Badge}>${row.action}<//>` },
 	{ key: 'topic', label: 'Topic', wide: true },
 	{ key: 'rule', label: 'Denied by', wide: true },
@@ -36,6 +36,6 @@ export function Denials() {
 			tools=${html`<${Search} label="User, client, topic or rule" value=${text} onChange=${setText} />`}>
 			<${Answer} of=${of} command="denials" empty="Nothing was denied since the start.">${(rows) => html`
 				<p class="note">${amount(rows.length, 'kind')} of denial, newest first</p>
-				<${Table} caption="Denials" columns=${columns} rows=${search(rows, text, ['user', 'client_id', 'topic', 'rule', 'action', 'address'])} keyOf=${(row) => row.key} sort="time" down empty="No denial has this text." />`}<//>
+				<${Table} caption="Denials" columns=${denialColumns} rows=${search(rows, text, ['user', 'client_id', 'topic', 'rule', 'action', 'address'])} keyOf=${(row) => row.key} sort="time" down empty="No denial has this text." />`}<//>
 		<//>`;
 }

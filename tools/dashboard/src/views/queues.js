@@ -41,14 +41,14 @@ function Store() {
 	return html`
 		<${Card} title="Store and memory">
 			<${Pairs} rows=${[
-				['State', now.store, 'store'],
+				['State', now.store, 'store', now.store],
 				['Last error', now.store_error ?? undefined],
 				['In use', now.store_used_bytes === undefined ? undefined : `${bytes(now.store_used_bytes)} of at most ${bytes(now.store_max_bytes)}`],
 				['Commit', now.store_commit_mean_us === undefined ? undefined : `${milliseconds(now.store_commit_mean_us / 1000)} on average${now.store_commit_p99_us === undefined ? '' : `, ${milliseconds(now.store_commit_p99_us / 1000)} for 99 of 100`}`],
 				['Waiting for the next commit', now.store_pending_bytes === undefined ? undefined : bytes(now.store_pending_bytes)],
-				['Queued or in flight', `${number(now.queued)} messages, ${bytes(now.queued_bytes)}`],
-				['of it on disk only', bytes(now.queued_disk_bytes)],
-				['Counted against limits.memory', bytes(now.memory_counted_bytes)],
+				['Queued or in flight', `${number(now.queued)} messages, ${bytes(now.queued_bytes)}`, 'queued', now.queued],
+				['of it on disk only', bytes(now.queued_disk_bytes), 'queued_disk_bytes', now.queued_disk_bytes],
+				['Counted against limits.memory', bytes(now.memory_counted_bytes), 'memory_counted_bytes', now.memory_counted_bytes],
 				['Memory of the process', bytes(now.memory_bytes)],
 			]} />
 		<//>`;

@@ -12,8 +12,8 @@ const columns = [
 	{ key: 'topic', label: 'Topic', wide: true, show: (row) => html`<a href=${href('topics', [], { filter: row.topic })}>${row.topic}</a>` },
 	{ key: 'size', label: 'Size', number: true, show: (row) => bytes(row.size) },
 	{ key: 'qos', label: 'QoS', number: true },
-	{ key: 'writer', label: 'Written by', show: (row) => (row.writer === '$SYS' ? 'the broker' : who(row.writer)) },
-	{ key: 'client_id', label: 'Client', show: (row) => row.client_id ?? '–' },
+	{ key: 'writer', label: 'Written by', wide: true, show: (row) => (row.writer === '$SYS' ? 'the broker' : who(row.writer)) },
+	{ key: 'client_id', label: 'Client', wide: true, show: (row) => row.client_id ?? '–' },
 	{ key: 'owner', label: 'Owner', show: (row) => row.owner ?? 'nobody' },
 	{ key: 'expires_in_s', label: 'Expires', number: true, show: (row) => (row.expires_in_s === null ? 'never' : `in ${duration(row.expires_in_s)}`) },
 ];

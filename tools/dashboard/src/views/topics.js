@@ -159,6 +159,7 @@ function Chosen({ node }) {
 				<${Kept} node=${node} />
 				<p class="tools">
 					<a class="button" href=${href('hand', [], { topic: node.topic })}>Publish here</a>
+					<a class="button" href=${href('explain', [], { topic: node.topic })}>Who may write?</a>
 				</p>`}
 		<//>
 		${samples && html`<${Chart} title="Course" samples=${samples} show=${(value) => member('', Number.isFinite(value) ? value : null)} series=${[{ name: 'value', label: 'value', color: '--line-1' }]} />`}

@@ -1,0 +1,40 @@
+// Users and the rules of roles, to read: the files are changed with broker-passwd and an editor.
+import { useState } from 'preact/hooks';
+import { askAll } from '../control.js';
+import { number } from '../format.js';
+import { html } from '../html.js';
+import { Answer, Badge, Card, View } from '../parts.js';
+import { href } from '../route.js';
+import { Search, search, Table } from '../table.js';
+import { useAnswer } from '../use.js';
+
+const login = (row) => [row.password && 'password', row.scram && 'SCRAM'].filter(Boolean).join(', ') || 'certificate or socket only';
+
+const users = [
+	{ key: 'user', label: 'User', wide: true },
+	{ key: 'roles', label: 'Roles', wide: true, show: (row) => row.roles || '–' },
+	{ key: 'password', label: 'Login', value: login, show: login },
+	{ key: 'locked', label: 'State', show: (row) => (row.locked ? html`<${Badge} kind="bad">locked<//>` : 'may log in') },
+	{ key: 'connections', label: 'Connections', number: true, show: (row) => number(row.connections) },
+	{ key: 'sessions', label: 'Sessions', number: true, show: (row) => number(row.sessions) },
+	{ key: 'explain', label: 'Rules', plain: true, show: (row) => html`<a href=${href('explain', [], { user: row.user })} aria-label=${`Explain the rules of ${row.user}`}>Explain</a>` },
+];
+
+const holder = (row) => (row.kind === 'anonymous' ? 'anonymous clients' : `${row.kind} ${row.name}`);
+
+const rules = [
+	{ key: 'name', label: 'Of', value: holder, show: holder },
+	{ key: 'line', label: 'Line', number: true, show: (row) => row.line ?? '–' },
+	{ key: 'rule', label: 'Rule', wide: true, show: (row) => (row.rule === null ? html`<span class="note">no rules</span>` : html`<code>${row.rule}</code>`) },
+];
+
+export function Users() {
+	const [text, setText] = useState('');
+	const people = useAnswer(() => askAll('users', { limit: '200' }, 5000, (row) => row.key), 'users', 10);
+	const roles = useAnswer(() => askAll('roles', { limit: '200' }, 5000, (row) => row.key), 'roles', 30);
+	return html`
+		<${View} title="Users and roles" about="To read only: users are changed with broker-passwd, rules in acl.yaml." tools=${html`<${Search} label="User, role or rule" value=${text} onChange=${setText} />`}>
+			<${Card} wide title="Users"><${Answer} of=${people} command="users">${(rows) => html`<${Table} caption="Users" columns=${users} rows=${search(rows, text, ['user', 'roles'])} keyOf=${(row) => row.key} sort="user" empty="No user has this text." />`}<//><//>
+			<${Card} wide title="Rules, in the order of acl.yaml"><${Answer} of=${roles} command="roles">${(rows) => html`<${Table} caption="Rules" columns=${rules} rows=${search(rows, text, ['name', 'kind', 'rule'])} keyOf=${(row) => row.key} empty="No rule has this text." />`}<//><//>
+		<//>`;
+}
