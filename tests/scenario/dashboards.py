@@ -60,10 +60,10 @@ class Dashboard(devtools.Page):
             .map((r) => Object.fromEntries([...r.cells].map((c) => [c.dataset.key, c.dataset.value === undefined
             ? c.querySelector('.cell').innerText : Number(c.dataset.value)])))""")
 
-    def agrees(self, caption, command, keys, numbers):
-        """Waits until the table has the numbers of broker-ctl; rows are found by `keys`."""
+    def agrees(self, caption, command, keys, numbers, but=()):
+        """Waits until the table has the numbers of broker-ctl; rows are found by `keys`, and those whose first key is in `but` left out."""
         def of(found):
-            return {tuple(str(row[key]) for key in keys): [row[name] for name in numbers] for row in found}
+            return {tuple(str(row[key]) for key in keys): [row[name] for name in numbers] for row in found if row[keys[0]] not in but}
         end = time.monotonic() + TIMEOUT_S
         while of(self.table(caption)) != (wanted := of(rows(self.broker, *command))):
             assert time.monotonic() < end, f"{command}: {wanted}\nthe page: {of(self.table(caption))}"

@@ -16,8 +16,8 @@ const address = (row) => href('clients', [row.client_id], { user: row.user ?? ''
 
 const columns = [
 	{ key: 'client_id', label: 'Client', wide: true, show: (row) => html`<a href=${address(row)}>${row.client_id}</a>` },
-	{ key: 'user', label: 'User', show: (row) => who(row.user) },
-	{ key: 'peer', label: 'Address' },
+	{ key: 'user', label: 'User', wide: true, show: (row) => who(row.user) },
+	{ key: 'peer', label: 'Address', wide: true },
 	{ key: 'version', label: 'MQTT' },
 	{ key: 'since', label: 'Connected', show: (row) => ago(row.since) },
 	{ key: 'subscriptions', label: 'Subscriptions', number: true, show: (row) => number(row.subscriptions) },

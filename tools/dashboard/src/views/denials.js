@@ -20,7 +20,7 @@ const explain = (row) => href('explain', [], { user: row.user ?? '', id: row.cli
 export const denialColumns = [
 	{ key: 'time', label: 'Last', show: (row) => html`<time title=${time(row.time)}>${ago(row.time)}</time>` },
 	{ key: 'count', label: 'Times', number: true, show: (row) => number(row.count) },
-	{ key: 'user', label: 'User', show: (row) => who(row.user) },
+	{ key: 'user', label: 'User', wide: true, show: (row) => who(row.user) },
 	{ key: 'client_id', label: 'Client', wide: true, show: (row) => html`<a href=${href('clients', [row.client_id], { user: row.user ?? '' })}>${row.client_id}</a>` },
 	{ key: 'action', label: 'Wanted to', show: (row) => html`<${Badge}>${row.action}<//>` },
 	{ key: 'topic', label: 'Topic', wide: true },

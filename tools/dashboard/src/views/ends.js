@@ -44,7 +44,7 @@ export const endColumns = [
 	{ key: 'count', label: 'Times', number: true, show: (row) => (row.count > 2 && row.what === 'taken-over' ? html`<${Badge} kind="bad">${number(row.count)}<//>` : number(row.count)) },
 	{ key: 'what', label: 'What', value: (row) => kindOf(row)[1], show: (row) => html`<${Badge} kind=${kindOf(row)[0]}>${kindOf(row)[1]}<//>` },
 	{ key: 'client_id', label: 'Who', wide: true, value: (row) => row.client_id ?? row.address, show: (row) => html`<${Who} row=${row} />` },
-	{ key: 'address', label: 'Address' },
+	{ key: 'address', label: 'Address', wide: true },
 	{ key: 'cause', label: 'Why', wide: true, show: (row) => html`${row.cause ?? row.reason ?? ''} <span class="note">${more(row)}</span>` },
 ];
 

@@ -10,8 +10,8 @@ const SOON_S = 30 * 86400;
 
 const listeners = [
 	{ key: 'listener', label: 'Address', wide: true },
-	{ key: 'protocol', label: 'Protocol', show: (row) => (row.serve ? `${row.protocol}: ${row.serve}` : row.protocol) },
-	{ key: 'tls', label: 'TLS' },
+	{ key: 'protocol', label: 'Protocol', wide: true, show: (row) => (row.serve ? `${row.protocol}: ${row.serve}` : row.protocol) },
+	{ key: 'tls', label: 'TLS', wide: true },
 	{ key: 'client_certificates', label: 'Client certificates', show: (row) => (row.client_certificates ? 'yes' : 'no') },
 	{ key: 'anonymous', label: 'Anonymous', show: (row) => (row.anonymous ? html`<${Badge} kind="warn">admitted<//>` : 'no') },
 	{ key: 'clients', label: 'Clients', number: true, show: (row) => number(row.clients) },
@@ -27,9 +27,9 @@ export const Left = ({ row }) => {
 const certificates = [
 	{ key: 'left_s', label: 'Left', show: (row) => html`<${Left} row=${row} />` },
 	{ key: 'until', label: 'Ends', show: (row) => time(row.until) },
-	{ key: 'kind', label: 'What' },
+	{ key: 'kind', label: 'What', wide: true },
 	{ key: 'file', label: 'File', wide: true },
-	{ key: 'listener', label: 'Listener' },
+	{ key: 'listener', label: 'Listener', wide: true },
 ];
 
 export function Listeners() {

@@ -11,7 +11,7 @@ import { useAnswer } from '../use.js';
 
 const sessions = (again) => [
 	{ key: 'client_id', label: 'Client', wide: true, show: (row) => html`<a href=${href('clients', [row.client_id], { user: row.user ?? '' })}>${row.client_id}</a>` },
-	{ key: 'user', label: 'User', show: (row) => who(row.user) },
+	{ key: 'user', label: 'User', wide: true, show: (row) => who(row.user) },
 	{ key: 'connected', label: 'Connected', show: (row) => (row.connected ? html`<${Badge} kind="good">yes<//>` : html`<${Badge}>no<//>`) },
 	{ key: 'queued', label: 'Queued', number: true, show: (row) => number(row.queued) },
 	{ key: 'queued_bytes', label: 'Size', number: true, show: (row) => bytes(row.queued_bytes) },
@@ -28,7 +28,7 @@ async function remove(row, again) {
 
 const usage = [
 	{ key: 'name', label: 'User or address', wide: true, show: (row) => row.name ?? '(anonymous)' },
-	{ key: 'kind', label: 'Kind' },
+	{ key: 'kind', label: 'Kind', wide: true },
 	{ key: 'memory_bytes', label: 'Memory', number: true, show: (row) => bytes(row.memory_bytes) },
 	{ key: 'retained_bytes', label: 'of it retained', number: true, show: (row) => bytes(row.retained_bytes) },
 	{ key: 'store_bytes', label: 'Store', number: true, show: (row) => bytes(row.store_bytes) },

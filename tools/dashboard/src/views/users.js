@@ -13,7 +13,7 @@ const login = (row) => [row.password && 'password', row.scram && 'SCRAM'].filter
 const users = [
 	{ key: 'user', label: 'User', wide: true },
 	{ key: 'roles', label: 'Roles', wide: true, show: (row) => row.roles || '–' },
-	{ key: 'password', label: 'Login', value: login, show: login },
+	{ key: 'password', label: 'Login', wide: true, value: login, show: login },
 	{ key: 'locked', label: 'State', show: (row) => (row.locked ? html`<${Badge} kind="bad">locked<//>` : 'may log in') },
 	{ key: 'connections', label: 'Connections', number: true, show: (row) => number(row.connections) },
 	{ key: 'sessions', label: 'Sessions', number: true, show: (row) => number(row.sessions) },
@@ -23,7 +23,7 @@ const users = [
 const holder = (row) => (row.kind === 'anonymous' ? 'anonymous clients' : `${row.kind} ${row.name}`);
 
 const rules = [
-	{ key: 'name', label: 'Of', value: holder, show: holder },
+	{ key: 'name', label: 'Of', wide: true, value: holder, show: holder },
 	{ key: 'line', label: 'Line', number: true, show: (row) => row.line ?? '–' },
 	{ key: 'rule', label: 'Rule', wide: true, show: (row) => (row.rule === null ? html`<span class="note">no rules</span>` : html`<code>${row.rule}</code>`) },
 ];
