@@ -199,6 +199,23 @@ def test_explain(broker, page):
 
 
 @pytest.mark.full
+def test_log_and_trace(broker, page):
+    """Both run on: what happens after the view was opened comes by itself."""
+    page.log_in()
+    page.view("log", "Log")
+    page.says("Nothing has been logged")
+    with client(broker, "traced") as traced:
+        page.wait("[...document.querySelectorAll('[data-event=client-connected]')].some((e) => e.innerText.includes('traced'))")
+        page.view("trace?id=traced", "Trace")
+        page.click("button", "Begin")
+        page.wait("document.querySelector('[aria-label=Trace] [data-event=queue]')")  # it has begun
+        traced.publish("trace/it", b"not shown", qos=1)
+        page.wait("[...document.querySelectorAll('[aria-label=Trace] li')].some((e) => e.innerText.includes('trace/it'))")
+        assert "not shown" not in page.text()
+        page.click("button", "Stop")
+
+
+@pytest.mark.full
 def test_the_broker_restarts(new_broker, browser):
     """The page says that the connection is lost, and goes on by itself; what was subscribed by hand comes again."""
     with broker_with_page(new_broker) as broker:
