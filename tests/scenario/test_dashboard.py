@@ -320,7 +320,7 @@ def heap(page):
 
 
 @pytest.mark.full
-def test_a_large_house(new_broker, browser, record_property):
+def test_many_clients_and_topics(new_broker, browser, record_property):
     """1,000 clients, 20,000 topics, 2,000 messages a second: the first view is there at once, and the page works little."""
     with broker_with_page(new_broker, limits={"retained_per_user": TOPICS, "message_rate": 0}) as broker, contextlib.ExitStack() as stack:
         for n in range(CLIENTS):
