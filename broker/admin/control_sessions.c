@@ -2,7 +2,7 @@
  * the worker's. */
 #include <stdlib.h>
 
-#include "admin/control_query.h"
+#include "admin/control_window.h"
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/clock.h"
@@ -97,17 +97,54 @@ static void put_session(struct buf *out, const struct session *s)
 
 typedef void put_fn(struct buf *out, const struct session *s);
 
+/* Is `match` of the request in its client id, user or address? */
+static bool matches(const struct control_query *q, const struct session *s)
+{
+	char peer[STREAM_PEER_TEXT] = "";
+	struct slice texts[] = {session_client_id(s), session_user(s), SLICE_EMPTY};
+
+	if (s->link != NULL && json_find(&q->request, "match") != NULL)
+		texts[2] = slice_of(peer, stream_peer_text(s->link->stream, peer, sizeof(peer)));
+	return control_window_matches(q, texts, ARRAY_LEN(texts));
+}
+
+/* In the order of client ids, then of users. */
+static void add_to_window(struct control_query *q, const struct session *s, put_fn *put)
+{
+	struct buf key = {0}, line = {0};
+
+	buf_put_slice(&key, session_client_id(s));
+	buf_put_u8(&key, '\x1f');
+	buf_put_slice(&key, session_user(s));
+	if (control_window_has_place(q->state, buf_slice(&key)))
+		put(&line, s);
+	if (line.len > 0)
+		control_window_add(q->state, buf_slice(&key), buf_slice(&line));
+	buf_fini(&key);
+	buf_fini(&line);
+}
+
 static bool report(struct control_query *q, put_fn *put)
 {
+	bool windowed = control_window_is_wanted(q);
+
+	if (windowed && control_window_of(q) == NULL)
+		return false;
 	for (size_t i = 0; i < SLICE_SESSIONS && q->id_at < q->id_count; i++) {
 		const struct session *s = session_find_by_id(q->worker, q->ids[q->id_at++]);
 
-		if (s != NULL)
+		if (s == NULL || !matches(q, s))
+			continue;
+		if (windowed)
+			add_to_window(q, s, put);
+		else
 			put(&q->out, s);
 		if (q->out.len >= QUERY_SLICE_BYTES)
 			break;
 	}
-	return q->id_at < q->id_count;
+	if (q->id_at < q->id_count)
+		return true;
+	return windowed && control_window_is_last(q) && control_window_write(q);
 }
 
 bool control_sessions_report_clients(struct control_query *q)

@@ -152,6 +152,21 @@ def test_windows_and_match(broker):
     assert "TIMES  WHAT" in ctl(broker, "ends").stdout
 
 
+def test_windows_of_clients_and_sessions(broker):
+    names = [f"Lamp-{n}" for n in range(5)]
+    clients = [Paho(broker, client_id=name, user="porch" if name == "Lamp-3" else "anna") for name in names]
+    try:
+        for command in ("clients", "sessions"):
+            first = rows(broker, command, "--limit", "3")
+            assert [r["client_id"] for r in first] == names[:3]
+            assert [r["client_id"] for r in rows(broker, command, "--limit", "3", "--after", first[-1]["key"])] == names[3:]
+            assert [r["client_id"] for r in rows(broker, command, "--match", "PORCH")] == ["Lamp-3"]
+            assert len(rows(broker, command, "--match", "127.0.0.1:")) == len(rows(broker, command)) == 5
+    finally:
+        for client in clients:
+            client.close()
+
+
 # everything about one client
 
 def test_a_client_that_is_here(broker):
