@@ -12,6 +12,7 @@
 #include "ctl/ctl_ask.h"
 #include "ctl/ctl_mqtt.h"
 #include "ctl/ctl_socket.h"
+#include "ctl/ctl_top.h"
 #include "program/command_line.h"
 #include "pubsub/client_run.h"
 
@@ -272,6 +273,22 @@ static const struct command_option command_options[] = {
 #include "admin/commands.def"
 };
 
+/* Once, or again and again on a terminal. */
+static int run_on_socket(struct ctl_line *l)
+{
+	bool again =
+	    l->ctl.command == &ctl_commands[COMMAND_top] && !l->ctl.json && isatty(STDOUT_FILENO);
+	int status;
+
+	if (again)
+		l->ctl.top = ctl_top_new();
+	do
+		status = run_socket(l);
+	while (again && status == 0);
+	ctl_top_free(l->ctl.top);
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	static struct command_option rows[CLIENT_OPTION_ROWS_MAX + ARRAY_LEN(command_options)];
@@ -292,7 +309,7 @@ int main(int argc, char **argv)
 	over_mqtt = ctl_mqtt_is_meant(&l.client);
 	status = read_words(&l.ctl, argv + optind, argc - optind);
 	if (status == 0)
-		status = over_mqtt ? run_mqtt(&l) : run_socket(&l);
+		status = over_mqtt ? run_mqtt(&l) : run_on_socket(&l);
 	buf_fini(&l.ctl.sent_argument);
 	for (size_t i = 0; i < OPTION_COUNT; i++)
 		buf_fini(&l.ctl.sent_values[i]);

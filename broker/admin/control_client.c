@@ -133,45 +133,48 @@ static void add_subscriptions(struct control_query *q, const struct session *s)
 
 /* --- what is remembered --- */
 
-static void add_ends(struct control_query *q)
+static void add_remembered(struct control_query *q, char section, const char *about,
+                           const struct recent_entry *e, struct buf *entry)
 {
-	const struct recent *ends = &q->worker->clients->ends;
-	uint64_t wanted = last_ends_key(json_text_of(&q->request, "id"));
+	struct buf line = {0};
 	char key[RECENT_KEY_MAX];
 
-	for (size_t i = 0; i < ends->count; i++) {
-		struct buf line = {0}, entry = {0};
+	json_open(&line);
+	json_str(&line, "about", about);
+	json_members(&line, buf_slice(entry));
+	json_close(&line);
+	add_line(q, section, control_recent_key(e, 0, key), &line);
+}
 
-		if (ends->entries[i].key != wanted)
+static void add_ends(struct control_query *q)
+{
+	uint64_t wanted = last_ends_key(json_text_of(&q->request, "id"));
+	const struct recent_entry *e;
+
+	DL_FOREACH (q->worker->clients->ends.entries, e) {
+		struct buf text = {0}, entry = {0};
+
+		if (e->key != wanted)
 			continue;
-		control_recent_open(&entry, &ends->entries[i]);
+		last_ends_put(&text, e);
+		control_recent_open(&entry, e, buf_slice(&text));
 		json_close(&entry);
-		json_open(&line);
-		json_str(&line, "about", "end");
-		json_members(&line, buf_slice(&entry));
-		json_close(&line);
-		add_line(q, '3', control_recent_key(&ends->entries[i], 0, key), &line);
+		add_remembered(q, '3', "end", e, &entry);
+		buf_fini(&text);
 		buf_fini(&entry);
 	}
 }
 
 static void add_denials(struct control_query *q)
 {
-	const struct recent *denials = &q->worker->sessions->denials;
 	struct slice id = json_text_of(&q->request, "id");
-	char key[RECENT_KEY_MAX];
+	const struct recent_entry *e;
 
-	for (size_t i = 0; i < denials->count; i++) {
-		struct buf line = {0}, entry = {0};
+	DL_FOREACH (q->worker->sessions->denials.entries, e) {
+		struct buf entry = {0};
 
-		if (denials_is_of(&denials->entries[i], id) &&
-		    control_denials_put(q, &entry, &denials->entries[i])) {
-			json_open(&line);
-			json_str(&line, "about", "denial");
-			json_members(&line, buf_slice(&entry));
-			json_close(&line);
-			add_line(q, '4', control_recent_key(&denials->entries[i], 0, key), &line);
-		}
+		if (denials_is_of(e, id) && control_denials_put(q, &entry, e))
+			add_remembered(q, '4', "denial", e, &entry);
 		buf_fini(&entry);
 	}
 }

@@ -7,6 +7,7 @@
 #include "acl/acl_verdict.h"
 #include "admin/control_recent.h"
 #include "base/array.h"
+#include "base/list.h"
 #include "session/denials.h"
 
 static bool action_of(struct slice name, enum acl_action *out)
@@ -53,7 +54,7 @@ bool control_denials_put(struct control_query *q, struct buf *line,
 		return false;
 	matches = control_window_matches_object(q, &object);
 	if (matches) {
-		control_recent_open(line, entry);
+		control_recent_open(line, entry, recent_text(entry));
 		put_remedy(line, &object);
 		json_close(line);
 	}
@@ -63,11 +64,10 @@ bool control_denials_put(struct control_query *q, struct buf *line,
 
 static void collect(struct control_query *q, struct control_window *w)
 {
-	const struct recent *denials = &q->worker->sessions->denials;
+	const struct recent_entry *e;
 	char key[RECENT_KEY_MAX];
 
-	for (size_t i = 0; i < denials->count; i++) {
-		const struct recent_entry *e = &denials->entries[i];
+	DL_FOREACH (q->worker->sessions->denials.entries, e) {
 		struct buf line = {0};
 
 		if (control_denials_put(q, &line, e))

@@ -1,6 +1,8 @@
 /* How connections ended lately, and which failed before MQTT began.  Thread: the worker's. */
 #include "admin/control_recent.h"
+#include "base/list.h"
 #include "client/client_list.h"
+#include "client/last_ends.h"
 #include "net/failed_handshakes.h"
 
 /* Of the keys: those of all workers are below. */
@@ -12,14 +14,13 @@ struct adding {
 	unsigned source;
 };
 
-static void add(void *arg, const struct recent_entry *entry)
+static void add(struct adding *a, const struct recent_entry *entry, struct slice text)
 {
-	struct adding *a = arg;
 	struct json_object object;
 	struct buf line = {0};
 	char key[RECENT_KEY_MAX];
 
-	control_recent_open(&line, entry);
+	control_recent_open(&line, entry, text);
 	json_close(&line);
 	if (json_parse(slice_of(line.data, line.len - 1), &object)) {
 		if (control_window_matches_object(a->q, &object))
@@ -30,9 +31,23 @@ static void add(void *arg, const struct recent_entry *entry)
 	buf_fini(&line);
 }
 
+static void add_end(struct adding *a, const struct recent_entry *entry)
+{
+	struct buf text = {0};
+
+	last_ends_put(&text, entry);
+	add(a, entry, buf_slice(&text));
+	buf_fini(&text);
+}
+
+static void add_handshake(void *arg, const struct recent_entry *entry)
+{
+	add(arg, entry, recent_text(entry));
+}
+
 bool control_ends_report(struct control_query *q)
 {
-	const struct recent *ends = &q->worker->clients->ends;
+	const struct recent_entry *e;
 	struct adding adding = {
 	    .q = q, .window = control_window_of(q), .source = q->worker->executor.index % 63};
 
@@ -41,12 +56,12 @@ bool control_ends_report(struct control_query *q)
 		return false;
 	if (q->id_at == 0) {
 		q->id_at = 1; /* collected */
-		for (size_t i = 0; i < ends->count; i++)
-			add(&adding, &ends->entries[i]);
+		DL_FOREACH (q->worker->clients->ends.entries, e)
+			add_end(&adding, e);
 		if (!control_window_is_last(q))
 			return false;
 		adding.source = SOURCE_HANDSHAKES;
-		failed_handshakes_visit(add, &adding);
+		failed_handshakes_visit(add_handshake, &adding);
 	}
 	return control_window_write(q);
 }

@@ -6,16 +6,16 @@
 
 #include "base/clock.h"
 
-void control_recent_open(struct buf *out, const struct recent_entry *entry)
+void control_recent_open(struct buf *out, const struct recent_entry *entry, struct slice object)
 {
 	char first[CLOCK_TEXT_MAX], last[CLOCK_TEXT_MAX];
 
-	REQUIRE(entry->count > 0 && entry->text != NULL);
+	REQUIRE(entry->count > 0 && object.len > 0);
 	json_open(out);
 	json_str(out, "time", clock_text(entry->last_ms, last));
 	json_str(out, "first", clock_text(entry->first_ms, first));
 	json_number(out, "count", entry->count);
-	json_members(out, slice_of(entry->text, entry->len));
+	json_members(out, object);
 }
 
 struct slice control_recent_key(const struct recent_entry *entry, unsigned source,

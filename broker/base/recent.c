@@ -1,12 +1,12 @@
-/* A thousand entries at most: looking at all of them costs a microsecond, and less memory than an
- * index would. */
+/* A list in the order of the last times, and one in that order for each bucket of keys: nothing is
+ * searched for but within a bucket. */
 #include "base/recent.h"
 
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "base/array.h"
 #include "base/hash.h"
+#include "base/list.h"
 #include "base/require.h"
 
 void recent_init(struct recent *r, size_t max, size_t max_per_key, size_t max_bytes)
@@ -15,12 +15,9 @@ void recent_init(struct recent *r, size_t max, size_t max_per_key, size_t max_by
 	*r = (struct recent){.max = max, .max_per_key = max_per_key, .max_bytes = max_bytes};
 }
 
-void recent_fini(struct recent *r)
+static struct recent_entry **bucket_of(struct recent *r, uint64_t key)
 {
-	for (size_t i = 0; i < r->count; i++)
-		free(r->entries[i].text);
-	free(r->entries);
-	*r = (struct recent){.max = 0};
+	return &r->buckets[key % RECENT_BUCKETS];
 }
 
 static size_t cost_of(size_t len)
@@ -28,79 +25,88 @@ static size_t cost_of(size_t len)
 	return sizeof(struct recent_entry) + len;
 }
 
-static void forget(struct recent *r, size_t at)
+static void forget(struct recent *r, struct recent_entry *e)
 {
-	REQUIRE(at < r->count && r->bytes >= cost_of(r->entries[at].len));
-	r->bytes -= cost_of(r->entries[at].len);
-	free(r->entries[at].text);
-	r->entries[at] = r->entries[--r->count];
+	struct recent_entry **bucket = bucket_of(r, e->key);
+
+	REQUIRE(r->count > 0 && r->bytes >= cost_of(e->len));
+	r->bytes -= cost_of(e->len);
+	r->count--;
+	DL_DELETE(r->entries, e);
+	DL_DELETE2(*bucket, e, bucket_prev, bucket_next);
+	free(e);
 }
 
-/* The oldest, of this key alone where `of_key`; there must be one. */
-static size_t oldest(const struct recent *r, bool of_key, uint64_t key)
+void recent_fini(struct recent *r)
 {
-	size_t found = r->count;
-
-	for (size_t i = 0; i < r->count; i++) {
-		const struct recent_entry *e = &r->entries[i];
-
-		if ((!of_key || e->key == key) &&
-		    (found == r->count || e->number < r->entries[found].number))
-			found = i;
-	}
-	return found;
-}
-
-static size_t count_of(const struct recent *r, uint64_t key)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < r->count; i++)
-		count += r->entries[i].key == key;
-	return count;
+	while (r->entries != NULL)
+		forget(r, r->entries);
+	REQUIRE(r->count == 0 && r->bytes == 0);
 }
 
 static void make_place(struct recent *r, uint64_t key, size_t len)
 {
+	struct recent_entry *e, *oldest = NULL;
+	size_t count = 0;
+
+	DL_FOREACH2(*bucket_of(r, key), e, bucket_next)
+	{
+		if (e->key != key)
+			continue;
+		count++;
+		if (oldest == NULL)
+			oldest = e;
+	}
 	/* mutant: recent_of_each_key */
-	if (count_of(r, key) >= r->max_per_key)
-		forget(r, oldest(r, true, key));
+	if (count >= r->max_per_key)
+		forget(r, oldest);
 	while (r->count > 0 && (r->count >= r->max || r->bytes + cost_of(len) > r->max_bytes))
-		forget(r, oldest(r, false, 0));
+		forget(r, r->entries);
 }
 
 bool recent_again(struct recent *r, uint64_t key, uint64_t what, int64_t wall_ms)
 {
-	REQUIRE(r->max > 0);
-	for (size_t i = 0; i < r->count; i++) {
-		struct recent_entry *e = &r->entries[i];
+	struct recent_entry **bucket = bucket_of(r, key), *e;
 
-		if (e->key != key || e->what != what)
-			continue;
-		e->count++;
-		e->last_ms = wall_ms;
-		e->number = ++r->last_number;
-		return true;
+	REQUIRE(r->max > 0);
+	DL_FOREACH2(*bucket, e, bucket_next)
+	{
+		if (e->key == key && e->what == what)
+			break;
 	}
-	return false;
+	if (e == NULL)
+		return false;
+	e->count++;
+	e->last_ms = wall_ms;
+	e->number = ++r->last_number;
+	DL_DELETE(r->entries, e);
+	DL_APPEND(r->entries, e);
+	DL_DELETE2(*bucket, e, bucket_prev, bucket_next);
+	DL_APPEND2(*bucket, e, bucket_prev, bucket_next);
+	return true;
 }
 
 void recent_add(struct recent *r, uint64_t key, uint64_t what, struct slice text, int64_t wall_ms)
 {
+	struct recent_entry **bucket = bucket_of(r, key), *e;
+
 	REQUIRE(r->max > 0);
 	if (cost_of(text.len) > r->max_bytes)
 		return;
 	make_place(r, key, text.len);
-	array_reserve(r->entries, r->cap, r->count + 1);
+	e = xalloc(cost_of(text.len));
+	*e = (struct recent_entry){.key = key,
+	                           .what = what,
+	                           .number = ++r->last_number,
+	                           .count = 1,
+	                           .first_ms = wall_ms,
+	                           .last_ms = wall_ms,
+	                           .len = text.len};
+	memcpy(e->text, text.data, text.len);
 	r->bytes += cost_of(text.len);
-	r->entries[r->count++] = (struct recent_entry){.key = key,
-	                                               .what = what,
-	                                               .number = ++r->last_number,
-	                                               .count = 1,
-	                                               .first_ms = wall_ms,
-	                                               .last_ms = wall_ms,
-	                                               .text = slice_dup(text),
-	                                               .len = text.len};
+	r->count++;
+	DL_APPEND(r->entries, e);
+	DL_APPEND2(*bucket, e, bucket_prev, bucket_next);
 }
 
 void recent_count(struct recent *r, uint64_t key, struct slice text, int64_t wall_ms)

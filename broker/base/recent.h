@@ -8,6 +8,9 @@
 #include "base/bytes.h"
 
 struct recent_entry {
+	/* Of all, the oldest first; and among those whose keys share a bucket. utlist DL. */
+	struct recent_entry *prev, *next;
+	struct recent_entry *bucket_prev, *bucket_next;
 	uint64_t key;
 	/* What it says, as far as it is counted by that. */
 	uint64_t what;
@@ -16,14 +19,16 @@ struct recent_entry {
 	/* How often; when first and last, by the wall clock. */
 	uint64_t count;
 	int64_t first_ms, last_ms;
-	char *text;
 	size_t len;
+	char text[];
 };
 
+#define RECENT_BUCKETS 256
+
 struct recent {
-	/* In any order. */
 	struct recent_entry *entries;
-	size_t count, cap;
+	struct recent_entry *buckets[RECENT_BUCKETS];
+	size_t count;
 	/* Of all, and of one key. */
 	size_t max, max_per_key;
 	/* What it takes, and at most. */
@@ -41,5 +46,10 @@ bool recent_again(struct recent *r, uint64_t key, uint64_t what, int64_t wall_ms
 void recent_add(struct recent *r, uint64_t key, uint64_t what, struct slice text, int64_t wall_ms);
 /* Both: equal texts about a key are counted as one. */
 void recent_count(struct recent *r, uint64_t key, struct slice text, int64_t wall_ms);
+
+static inline struct slice recent_text(const struct recent_entry *e)
+{
+	return slice_of(e->text, e->len);
+}
 
 #endif

@@ -173,7 +173,7 @@ void conn_remember_end(const struct conn *c, enum close_reason why, struct fault
 	                       .address = address,
 	                       .listener = conn_listener_name(c),
 	                       .cause = fault.cause,
-	                       .reason = reason_name_of_close(fault.reason),
+	                       .reason = fault.reason,
 	                       .was_connected = true,
 	                       .connected_s = (w->executor.now_ms - c->since_ms) / 1000,
 	                       .taken_by = taken_by};

@@ -41,7 +41,7 @@ static void remember_refusal(const struct conn *c, const struct connect *packet,
 	                       .address = address,
 	                       .listener = conn_listener_name(c),
 	                       .cause = fault.cause,
-	                       .reason = reason_name(fault.reason)};
+	                       .reason = fault.reason};
 
 	stream_peer_key_text(c->link.stream, address, sizeof(address));
 	last_ends_add(w, &w->clients->ends, &end);

@@ -432,6 +432,7 @@ void packet_dispatch_on_bytes(void *arg, struct slice bytes)
 	if (!may_read(c))
 		return;
 	count_by(&c->link.worker->counters.bytes_received, bytes.len);
+	c->link.bytes_in += bytes.len;
 	c->link.heard_ms = c->link.worker->executor.now_ms;
 	if (c->link.limit.drain != NULL)
 		input_drain_heard(c);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/list.h"
 #include "base/thread.h"
 
 #define MAX          512
@@ -45,9 +46,11 @@ void failed_handshakes_add(const struct failed_handshake *failure)
 
 void failed_handshakes_visit(failed_handshake_fn *fn, void *arg)
 {
+	const struct recent_entry *e;
+
 	mutex_lock(&lock);
-	for (size_t i = 0; i < failures.count; i++)
-		fn(arg, &failures.entries[i]);
+	DL_FOREACH (failures.entries, e)
+		fn(arg, e);
 	mutex_unlock(&lock);
 }
 

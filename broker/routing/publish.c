@@ -164,6 +164,7 @@ static void forget_publish(struct client_link *link, const struct publish *pub)
 	if (pub->qos > 0)
 		link->inbound_unacked--;
 	uncount(&link->worker->counters.received_by_qos[pub->qos], 1);
+	link->messages_in--;
 	uncount(&link->worker->counters.payload_received, pub->payload.len);
 }
 
@@ -266,6 +267,7 @@ static bool accept_publish(struct client_link *link, const struct frame *f, stru
 		return false;
 	}
 	count(&link->worker->counters.received_by_qos[pub->qos]);
+	link->messages_in++;
 	count_by(&link->worker->counters.payload_received, pub->payload.len);
 	if (pub->qos == 2 && inbound_repeat(link, pub->packet_id))
 		return false;

@@ -67,6 +67,8 @@ struct client_link {
 	size_t output_counted;
 	size_t request_bytes; /* of `request` or `match` */
 	size_t input_bytes;
+	/* PUBLISH packets and bytes of MQTT since it was connected, received and sent. */
+	uint64_t messages_in, messages_out, bytes_in, bytes_out;
 	uint64_t heard_ms;  /* when bytes arrived last; later by the time in which it was paused */
 	uint64_t paused_ms; /* since when it is not read, if it is not */
 	/* The newest generation of the configuration that admits it; 0: none was asked. */

@@ -63,6 +63,7 @@ static void write_out(struct client_link *link)
 	if (trace_is_on())
 		trace_sent(link, buf_slice(&link->out));
 	count_by(&link->worker->counters.bytes_sent, link->out.len);
+	link->bytes_out += link->out.len;
 	stream_write(link->stream, buf_slice(&link->out));
 	buf_clear(&link->out);
 }

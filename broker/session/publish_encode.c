@@ -38,6 +38,7 @@ void publish_encode_write(struct session *s, const struct delivery_context *ctx,
 	struct client_link *link = s->link;
 
 	count(&w->counters.sent_by_qos[p->qos]);
+	link->messages_out++;
 	count_by(&w->counters.payload_sent, msg_payload(ctx->msg).len);
 	if (link->aliases_out.max > 0) {
 		topic_alias_use(&link->aliases_out, p, publish_encode_max(s),

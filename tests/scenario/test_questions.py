@@ -3,6 +3,10 @@
 import copy
 import itertools
 import json
+import os
+import pty
+import select
+import signal
 import socket
 import ssl
 import subprocess
@@ -275,3 +279,37 @@ def test_the_log_is_followed(broker):
         line = log.wait_line("connect-refused")
         assert "client_id=guest-" in line and "cause=" in line
         assert not [line for line in log.lines if "connect-refused" not in line]
+
+
+# who sends, who is slow?
+
+def test_top_once(broker):
+    with Paho(broker, client_id="busy") as busy, Paho(broker, client_id="idle") as idle:
+        idle.subscribe("t/#")
+        for _ in range(20):
+            busy.publish("t/a", "x" * 100, qos=1)
+        wait_rows(broker, "top", client_id="idle", messages_out=20)
+        first, second = rows(broker, "top")
+        assert {first["client_id"], second["client_id"]} == {"busy", "idle"}
+        busiest, = rows(broker, "top", "--match", "BUSY")
+        assert (busiest["messages_in"], busiest["messages_out"], busiest["user"], busiest["slow"]) == (20, 0, "anna", False)
+        assert busiest["bytes_in"] > 20 * 100 and busiest["queued"] == 0
+        idle.publish("elsewhere", "1")
+        wait_rows(broker, "top", client_id="idle", messages_in=1)
+        assert [r["client_id"] for r in rows(broker, "top", "--limit", "1")] == ["idle"]
+
+
+def test_top_on_a_terminal(broker):
+    main, other = pty.openpty()
+    with Paho(broker, client_id="busy"):
+        with subprocess.Popen([CTL, "-c", "broker.yaml", "top"], cwd=broker.directory, env=broker.environment, stdout=other,
+                              stdin=subprocess.DEVNULL) as shown:
+            os.close(other)
+            seen = b""
+            while seen.count(b"In a second") < 2:
+                assert select.select([main], [], [], TIMEOUT_S)[0], seen
+                seen += os.read(main, 65536)
+            shown.send_signal(signal.SIGINT)
+            assert shown.wait(TIMEOUT_S) != 0
+    os.close(main)
+    assert b"busiest of 1 clients" in seen and b"busy" in seen and b"MESSAGES IN" in seen

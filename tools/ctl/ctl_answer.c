@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/require.h"
 #include "base/utf8.h"
+#include "ctl/ctl_top.h"
 #include "program/command_line.h"
 
 void ctl_answer_init(struct ctl_answer *a, const struct ctl_options *o,
@@ -151,7 +153,9 @@ static void print_json(const struct ctl_answer *a, struct slice text)
 static void take_row(struct ctl_answer *a, const struct json_object *line, struct slice text)
 {
 	a->rows++;
-	if (ctl_is_given(a->options, OPTION_raw))
+	if (a->options->top != NULL)
+		ctl_top_take(a->options->top, line, clock_monotonic_ms());
+	else if (ctl_is_given(a->options, OPTION_raw))
 		take_payload(a, line);
 	else if (a->options->json)
 		print_json(a, text);
@@ -216,6 +220,10 @@ static void print_table(const struct ctl_answer *a)
 
 int ctl_answer_print(const struct ctl_answer *a)
 {
+	if (a->options->top != NULL) {
+		ctl_top_show(a->options->top, a->command->columns, a->command->column_count);
+		return 0;
+	}
 	if (ctl_is_given(a->options, OPTION_raw))
 		return print_payload(a);
 	if (!a->options->json && !ctl_command_runs_on(a->command))

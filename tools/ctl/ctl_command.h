@@ -36,6 +36,8 @@ struct ctl_option_row {
 extern const struct ctl_command ctl_commands[COMMAND_COUNT];
 extern const struct ctl_option_row ctl_option_rows[OPTION_COUNT];
 
+struct ctl_top;
+
 /* What is asked. */
 struct ctl_options {
 	const struct ctl_command *command;
@@ -45,6 +47,7 @@ struct ctl_options {
 	unsigned given;                   /* 1 << enum ctl_option */
 	const char *values[OPTION_COUNT]; /* as given */
 	bool json;
+	struct ctl_top *top; /* the answer is shown again and again; NULL: once */
 	bool escaped;
 	/* What is sent. */
 	struct buf sent_argument;

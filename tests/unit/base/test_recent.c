@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/array.h"
+#include "base/list.h"
 #include "base/recent.h"
 
 /* Each sign is one key that is added; a text is "key number", so that no two are equal. `left`: the
@@ -38,14 +39,16 @@ static void add(struct recent *r, char key, unsigned number)
 /* The keys in the order of their last times. */
 static void put_left(const struct recent *r, char out[32])
 {
+	const struct recent_entry *e;
+	uint64_t last = 0;
 	size_t len = 0;
 
-	for (uint64_t number = 1; number <= r->last_number; number++) {
-		for (size_t i = 0; i < r->count; i++) {
-			if (r->entries[i].number == number)
-				out[len++] = (char)r->entries[i].key;
-		}
+	DL_FOREACH (r->entries, e) {
+		assert_true(e->number > last);
+		last = e->number;
+		out[len++] = (char)e->key;
 	}
+	assert_int_equal(len, r->count);
 	out[len] = '\0';
 }
 
@@ -69,6 +72,7 @@ static void test_rows(void **state)
 
 static void test_counts(void **state)
 {
+	const struct recent_entry *last;
 	struct recent r;
 
 	(void)state;
@@ -78,13 +82,15 @@ static void test_counts(void **state)
 	recent_count(&r, 1, SLICE("other"), 30);
 	recent_count(&r, 1, SLICE("again"), 40);
 	assert_int_equal(r.count, 3);
-	assert_int_equal(r.entries[0].count, 2);
-	assert_int_equal(r.entries[0].first_ms, 10);
-	assert_int_equal(r.entries[0].last_ms, 40);
-	assert_int_equal(r.entries[0].number, r.last_number);
-	assert_int_equal(r.entries[1].count, 1);
-	assert_true(recent_again(&r, 1, r.entries[0].what, 50));
-	assert_false(recent_again(&r, 2, r.entries[2].what, 50));
+	last = r.entries->prev; /* the last one: it came again */
+	assert_int_equal(last->count, 2);
+	assert_int_equal(last->first_ms, 10);
+	assert_int_equal(last->last_ms, 40);
+	assert_int_equal(last->number, r.last_number);
+	assert_int_equal(r.entries->key, 2);
+	assert_int_equal(r.entries->count, 1);
+	assert_true(recent_again(&r, 1, last->what, 50));
+	assert_false(recent_again(&r, 2, r.entries->next->what, 50));
 	recent_fini(&r);
 	assert_int_equal(r.bytes, 0);
 }
