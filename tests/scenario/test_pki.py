@@ -382,6 +382,37 @@ def test_a_timer_lists_who_was_revoked_in_the_index_alone(copy):
     assert copy.run("crl", "--if-needed") == ""
 
 
+UNITS = ROOT / "tools/systemd"
+
+
+def units(directory, pki):
+    """As meson installs them, with the instance of this directory. The service's file."""
+    for kind in ("service", "timer"):
+        text = (UNITS / f"broker-pki-crl@.{kind}").read_text().replace("@BINDIR@/broker-pki", PKI)
+        (directory / f"broker-pki-crl@.{kind}").write_text(text)
+    instance = subprocess.run(["systemd-escape", "-p", str(pki.path)], text=True, capture_output=True, check=True).stdout.strip()
+    return [directory / f"broker-pki-crl@{instance}.{kind}" for kind in ("service", "timer")]
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="Debian's package systemd is not there: it knows what a unit may say")
+def test_units_are_what_systemd_knows(copy, tmp_path):
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", *map(str, units(tmp_path, copy))], text=True, capture_output=True,
+                          check=False, timeout=TIMEOUT_S, env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"})
+    assert done.returncode == 0 and "broker-pki-crl" not in done.stderr, done
+
+
+def test_what_the_unit_runs(copy):
+    """Its command, with the directory in place of %f, renews a list in its last days, and only then."""
+    lines = dict(line.split("=", 1) for line in (UNITS / "broker-pki-crl@.service").read_text().splitlines() if "=" in line)
+    command = [PKI if word == "@BINDIR@/broker-pki" else word.replace("%f", str(copy.path)) for word in lines["ExecStart"].split()]
+    assert PKI in command and str(copy.path) in command and os.path.exists(lines["ConditionPathExists"].replace("%f", str(copy.path)))
+    copy.run("crl", "--days", "30")
+    for days, renews in ((1, False), (29, True)):
+        done = subprocess.run(command, cwd="/", text=True, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=TIMEOUT_S,
+                              env={**ENVIRONMENT, **copy.at_time(days * DAY_S)})
+        assert done.returncode == 0 and ("wrote" in done.stdout + done.stderr) == renews, done
+
+
 def test_a_timer_signs_nothing_with_a_key_that_is_elsewhere_or_encrypted(copy, tmp_path):
     copy.run("crl", "--days", "30")
     late = copy.at_time(25 * DAY_S)
