@@ -6,12 +6,10 @@
 
 #include "base/alloc.h"
 #include "base/require.h"
-#include "proto/packet_ack.h"
 
 #define RING_FIRST 16u
 /* Bytes that grew above this are given back when there are none. */
 #define IDLE_BYTES_MAX 16384u
-#define FIRST_BYTE_DUP 0x08
 
 void mqtt_in_flight_init(struct mqtt_in_flight *t)
 {
@@ -69,6 +67,7 @@ struct mqtt_request *mqtt_in_flight_add(struct mqtt_in_flight *t, enum mqtt_step
 	    (struct mqtt_request){.cookie = cookie, .packet_id = t->next_id, .step = (uint8_t)step};
 	t->next_id = t->next_id == UINT16_MAX ? 1 : (uint16_t)(t->next_id + 1);
 	t->publishing += step <= MQTT_STEP_PUBCOMP;
+	t->untimed++;
 	return r;
 }
 
@@ -106,12 +105,20 @@ static bool is_publish(const struct mqtt_request *r)
 	return r->step >= MQTT_STEP_PUBACK && r->step <= MQTT_STEP_PUBCOMP;
 }
 
+void mqtt_in_flight_release(struct mqtt_in_flight *t, struct mqtt_request *r)
+{
+	REQUIRE(t->held >= r->held);
+	t->held -= r->held;
+	r->held = false;
+}
+
 void mqtt_in_flight_mark_done(struct mqtt_in_flight *t, struct mqtt_request *r)
 {
 	if (is_publish(r)) {
 		REQUIRE(t->publishing > 0);
 		t->publishing--;
 	}
+	mqtt_in_flight_release(t, r);
 	r->step = MQTT_STEP_DONE;
 }
 
@@ -141,36 +148,26 @@ void mqtt_in_flight_end(struct mqtt_in_flight *t, struct mqtt_request *r)
 	mqtt_in_flight_trim(t);
 }
 
+void mqtt_in_flight_note_sent(struct mqtt_in_flight *t, uint64_t now_ms)
+{
+	uint32_t count = t->untimed < t->count ? t->untimed : t->count;
+
+	for (uint32_t i = 1; i <= count; i++)
+		at(t, t->count - i)->sent_ms = now_ms;
+	t->untimed = 0;
+}
+
 void mqtt_in_flight_close(struct mqtt_in_flight *t, bool keeps_publishes)
 {
 	for (uint32_t i = 0; i < t->count; i++) {
-		if (!keeps_publishes || !is_publish(at(t, i)))
-			mqtt_in_flight_mark_done(t, at(t, i));
+		struct mqtt_request *r = at(t, i);
+
+		if (!keeps_publishes || !is_publish(r)) {
+			mqtt_in_flight_mark_done(t, r);
+		} else if (!r->held) {
+			r->held = true;
+			t->held++;
+		}
 	}
 	mqtt_in_flight_trim(t);
-}
-
-/* [MQTT-4.4.0-1] [MQTT-4.6.0-1]: in order. */
-void mqtt_in_flight_resend(const struct mqtt_in_flight *t, struct buf *out,
-                           enum mqtt_version version, bool dup)
-{
-	size_t from = t->stored_start;
-
-	for (uint32_t i = 0; i < t->count; i++) {
-		const struct mqtt_request *r = at(t, i);
-		size_t start = out->len;
-
-		REQUIRE(from + r->size <= t->stored.len);
-		if (r->step == MQTT_STEP_PUBCOMP) {
-			packet_ack_encode(out, version, PACKET_PUBREL, r->packet_id, REASON_SUCCESS,
-			                  SLICE_EMPTY);
-		} else if (r->step != MQTT_STEP_DONE) {
-			REQUIRE(is_publish(r) && r->size > 0);
-			buf_put(out, t->stored.data + from, r->size);
-			/* mutant: client_resends_with_dup */
-			if (dup)
-				out->data[start] |= FIRST_BYTE_DUP;
-		}
-		from += r->size;
-	}
 }

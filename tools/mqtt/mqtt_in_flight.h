@@ -22,9 +22,11 @@ enum mqtt_step {
 
 struct mqtt_request {
 	uint64_t cookie;
-	size_t size; /* of its packet in `stored` */
+	uint64_t sent_ms; /* for the first time; 0: not yet */
+	size_t size;      /* of its packet in `stored` */
 	uint16_t packet_id;
 	uint8_t step;
+	bool held; /* of a connection that is gone, and not sent again yet: mqtt_resend.h */
 };
 
 /* Members are for reading. */
@@ -36,6 +38,8 @@ struct mqtt_in_flight {
 	size_t stored_start;
 	uint32_t size, start, count; /* of the ring */
 	uint32_t publishing;         /* QoS 1 and 2 PUBLISH among them */
+	uint32_t held;               /* of these */
+	uint32_t untimed;            /* the last ones, whose sent_ms is not known yet */
 	uint16_t next_id;
 };
 
@@ -57,10 +61,11 @@ void mqtt_in_flight_end(struct mqtt_in_flight *t, struct mqtt_request *r);
 /* The same for several: mark them (places stay what they are), and trim then. */
 void mqtt_in_flight_mark_done(struct mqtt_in_flight *t, struct mqtt_request *r);
 void mqtt_in_flight_trim(struct mqtt_in_flight *t);
-/* The connection is gone: forget requests; those of PUBLISH stay if `keeps_publishes`. */
+/* What was put is sent, now. */
+void mqtt_in_flight_note_sent(struct mqtt_in_flight *t, uint64_t now_ms);
+/* The connection is gone: forget requests; those of PUBLISH are held if `keeps_publishes`. */
 void mqtt_in_flight_close(struct mqtt_in_flight *t, bool keeps_publishes);
-/* Put again what is stored, in its order, PUBREL for what was received. `dup`: as duplicates. */
-void mqtt_in_flight_resend(const struct mqtt_in_flight *t, struct buf *out,
-                           enum mqtt_version version, bool dup);
+/* It is sent again, or need not be. */
+void mqtt_in_flight_release(struct mqtt_in_flight *t, struct mqtt_request *r);
 
 #endif

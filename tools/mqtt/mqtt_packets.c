@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/require.h"
+#include "mqtt/mqtt_resend.h"
 #include "proto/packet_ack.h"
 #include "proto/packet_auth.h"
 #include "proto/packet_disconnect.h"
@@ -42,6 +43,40 @@ static void forget_session(struct mqtt_protocol *p)
 	mqtt_in_flight_trim(t);
 }
 
+uint32_t mqtt_packets_window(const struct mqtt_protocol *p)
+{
+	uint32_t max = p->server_receive_maximum;
+
+	return p->options->send_maximum > 0 && p->options->send_maximum < max
+	           ? p->options->send_maximum
+	           : max;
+}
+
+/* 0x80 is what MQTT has for it. */
+static void on_expired(void *arg, const struct mqtt_request *r)
+{
+	const struct properties why = {
+	    .reason_string = SLICE("its Message Expiry Interval was over before it could be sent "
+	                           "again"),
+	};
+
+	call_answer(arg, r,
+	            &(struct mqtt_answer){.request = PACKET_PUBLISH,
+	                                  .reason = REASON_UNSPECIFIED,
+	                                  .properties = &why});
+}
+
+void mqtt_packets_resend(struct mqtt_protocol *p)
+{
+	mqtt_resend_put(&p->in_flight, &p->out,
+	                &(struct mqtt_resend){.version = p->options->version,
+	                                      .resumes = p->resumes,
+	                                      .window = mqtt_packets_window(p),
+	                                      .now_ms = p->heard_ms,
+	                                      .on_expired = on_expired,
+	                                      .arg = p});
+}
+
 static void take_limits(struct mqtt_protocol *p, const struct connack *c)
 {
 	p->server_packet_max = c->max_packet_bytes == 0 ? FRAME_SIZE_MAX : c->max_packet_bytes;
@@ -71,7 +106,8 @@ static struct fault on_connack(struct mqtt_protocol *p, const struct frame *f)
 	p->had_session = true;
 	if (!c.session_present)
 		forget_session(p);
-	mqtt_in_flight_resend(&p->in_flight, &p->out, p->options->version, c.session_present);
+	p->resumes = c.session_present;
+	mqtt_packets_resend(p);
 	p->state = MQTT_OPEN; /* whoever was called before could not put anything in between */
 	if (p->events->on_connack != NULL)
 		p->events->on_connack(p->arg, &c, &properties);

@@ -88,6 +88,9 @@ void mqtt_protocol_close(struct mqtt_protocol *p)
 	buf_fini(&p->in);
 	p->in_needed = 0;
 	p->state = MQTT_CLOSED;
+	/* What was put and never sent is as old as the last that was heard. */
+	if (p->in_flight.untimed > 0)
+		mqtt_in_flight_note_sent(&p->in_flight, p->heard_ms);
 	mqtt_in_flight_close(&p->in_flight, p->options->resends);
 }
 
@@ -168,6 +171,8 @@ struct fault mqtt_protocol_input(struct mqtt_protocol *p, struct slice bytes, ui
 		return FAULT_NONE;
 	p->heard_ms = now_ms;
 	fault = take_bytes(p, bytes);
+	if (p->in_flight.held > 0 && p->state == MQTT_OPEN)
+		mqtt_packets_resend(p);
 	if (!fault_is_none(fault) && p->state == MQTT_OPEN)
 		mqtt_protocol_disconnect(p, fault.reason);
 	if (!fault_is_none(fault))
@@ -217,11 +222,10 @@ struct fault mqtt_protocol_tick(struct mqtt_protocol *p, uint64_t now_ms)
 
 bool mqtt_protocol_has_window(const struct mqtt_protocol *p)
 {
-	uint32_t max = p->server_receive_maximum;
+	const struct mqtt_in_flight *t = &p->in_flight;
 
-	if (p->options->send_maximum > 0 && p->options->send_maximum < max)
-		max = p->options->send_maximum;
-	return p->in_flight.publishing < max && mqtt_in_flight_next_id(&p->in_flight) != 0;
+	return t->held == 0 && t->publishing < mqtt_packets_window(p) &&
+	       mqtt_in_flight_next_id(t) != 0;
 }
 
 static enum mqtt_result check_publish(const struct mqtt_protocol *p, const struct publish_out *m)

@@ -27,6 +27,8 @@ struct fault mqtt_protocol_input(struct mqtt_protocol *p, struct slice bytes, ui
 static inline void mqtt_protocol_sent(struct mqtt_protocol *p, uint64_t now_ms)
 {
 	p->sent_ms = now_ms;
+	if (p->in_flight.untimed > 0)
+		mqtt_in_flight_note_sent(&p->in_flight, now_ms);
 }
 /* When to call mqtt_protocol_tick at the latest; UINT64_MAX: never. May be later when it is called,
  * never earlier: a timer for it needs no changes while messages flow. */

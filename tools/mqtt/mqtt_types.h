@@ -93,6 +93,7 @@ struct mqtt_protocol {
 	enum mqtt_state state;
 	uint8_t server_max_qos;
 	bool server_retains, ping_waits, had_session;
+	bool resumes; /* the server had the session */
 };
 
 #endif

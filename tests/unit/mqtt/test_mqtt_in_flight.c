@@ -1,6 +1,6 @@
 /* The table of requests without acknowledgement: packet identifiers, order, and what is sent again
  * on the next connection. */
-#include "mqtt/mqtt_in_flight.h"
+#include "mqtt/mqtt_resend.h"
 #include "rows.h"
 
 static void add_stored(struct mqtt_in_flight *t, enum mqtt_step step, const char *packet)
@@ -12,12 +12,23 @@ static void add_stored(struct mqtt_in_flight *t, enum mqtt_step step, const char
 	slice_free(bytes);
 }
 
-static void expect_resent(const char *name, const struct mqtt_in_flight *t, bool dup,
-                          const char *want)
+static void on_expired(void *arg, const struct mqtt_request *r)
+{
+	(void)arg;
+	fail_msg("request %u has no expiry", r->packet_id);
+}
+
+/* On a connection that is lost at once. */
+static void expect_resent(const char *name, struct mqtt_in_flight *t, bool dup, const char *want)
 {
 	struct buf out = {0};
 
-	mqtt_in_flight_resend(t, &out, MQTT_5_0, dup);
+	mqtt_resend_put(
+	    t, &out,
+	    &(struct mqtt_resend){
+		.version = MQTT_5_0, .resumes = dup, .window = 10, .on_expired = on_expired});
+	assert_int_equal(t->held, 0);
+	mqtt_in_flight_close(t, true);
 	expect_bytes(name, &out, want);
 	buf_fini(&out);
 }

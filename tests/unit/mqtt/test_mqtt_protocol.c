@@ -233,6 +233,111 @@ static void resume(void **state)
 	mqtt_protocol_fini(&c.p);
 }
 
+static void input_at(struct client *c, const char *text, uint64_t now_ms)
+{
+	struct slice bytes = exact_bytes(text);
+
+	expect_reason(text, mqtt_protocol_input(&c->p, bytes, now_ms), REASON_OK);
+	slice_free(bytes);
+}
+
+static void reopen(struct client *c, const char *connack, uint64_t now_ms)
+{
+	mqtt_protocol_close(&c->p);
+	mqtt_protocol_open(&c->p, SLICE("id"), now_ms);
+	buf_clear(&c->p.out);
+	input_at(c, connack, now_ms);
+	c->events[0] = '\0';
+}
+
+static void expect_out(struct client *c, const char *name, const char *want)
+{
+	expect_bytes(name, &c->p.out, want);
+	buf_clear(&c->p.out);
+}
+
+/* The server that is there now may permit fewer than the one before: the rest follows its
+ * acknowledgements, in order, and nothing new goes before it. [MQTT5-3.3.4-7] [MQTT-4.6.0-1] */
+static void resume_with_a_smaller_window(void **state)
+{
+	struct client c;
+
+	(void)state;
+	init(&c, MQTT_5_0);
+	c.o.session_expiry_s = 60;
+	open_with(&c, ACCEPTED_V5);
+	for (uint8_t i = 0; i < 5; i++)
+		(void)publish(&c, i == 1 ? 2 : 1, (const char[]){(char)('a' + i), '\0'}, i);
+	input_at(&c, "50 02 0002", 0);
+	reopen(&c, "20 06 01 00 03 21 0002", 0);
+	expect_out(&c, "two, and the PUBREL", "3a 07 0001 't' 0001 00 'a' 62 02 0002");
+	assert_false(mqtt_protocol_has_window(&c.p));
+	assert_int_equal(publish(&c, 1, "x", 9), MQTT_WINDOW_FULL);
+	input_at(&c, "40 02 0001", 0);
+	expect_out(&c, "one for one", "3a 07 0001 't' 0003 00 'c'");
+	reopen(&c, "20 06 01 00 03 21 0001", 0); /* lost in the middle, and smaller still */
+	expect_out(&c, "again", "62 02 0002");
+	input_at(&c, "70 02 0002", 0);
+	expect_out(&c, "the next", "3a 07 0001 't' 0003 00 'c'");
+	input_at(&c, "40 02 0003", 0);
+	expect_out(&c, "the next", "3a 07 0001 't' 0004 00 'd'");
+	input_at(&c, "40 02 0004", 0);
+	expect_out(&c, "the last", "3a 07 0001 't' 0005 00 'e'");
+	assert_int_equal(c.p.in_flight.held, 0);
+	input_at(&c, "40 02 0005", 0);
+	assert_true(mqtt_protocol_has_window(&c.p));
+	assert_int_equal(mqtt_protocol_in_flight(&c.p), 0);
+	mqtt_protocol_fini(&c.p);
+}
+
+static void publish_for(struct client *c, const char *payload, uint32_t expiry_s, uint64_t now_ms)
+{
+	struct buf block = {0};
+	struct publish_out m = {.qos = 1, .topic = SLICE("t"), .payload = slice_of_str(payload)};
+
+	property_put_number(&block, PROPERTY_PAYLOAD_FORMAT, 1);
+	property_put_number(&block, PROPERTY_MESSAGE_EXPIRY, expiry_s);
+	m.forwarded = buf_slice(&block);
+	assert_int_equal(mqtt_protocol_publish(&c->p, &m, expiry_s), MQTT_DONE);
+	mqtt_protocol_sent(&c->p, now_ms);
+	buf_clear(&c->p.out);
+	buf_fini(&block);
+}
+
+/* What waits here gets older here. Of a session that goes on nothing may be left out: the server
+ * ends it. [MQTT-4.4.0-1] [MQTT5-3.3.2-6] */
+static void resume_with_less_time(void **state)
+{
+	struct client c;
+
+	(void)state;
+	init(&c, MQTT_5_0);
+	c.o.session_expiry_s = 600;
+	open_with(&c, ACCEPTED_V5);
+	publish_for(&c, "a", 60, 1000);
+	publish_for(&c, "b", 90, 2000);
+	(void)publish(&c, 1, "c", 3);
+	reopen(&c, "20 03 01 00 00", 32999);
+	expect_out(
+	    &c, "half a minute later",
+	    "3a 0e 0001 't' 0001 07 02 0000001d 01 01 'a' 3a 0e 0001 't' 0002 07 02 0000003c "
+	    "01 01 'b' 3a 07 0001 't' 0003 00 'c'");
+	reopen(&c, "20 03 01 00 00", 61000);
+	expect_out(
+	    &c, "the first has none left",
+	    "3a 0e 0001 't' 0001 07 02 00000000 01 01 'a' 3a 0e 0001 't' 0002 07 02 0000001f "
+	    "01 01 'b' 3a 07 0001 't' 0003 00 'c'");
+	mqtt_protocol_close(&c.p);
+	mqtt_protocol_open(&c.p, SLICE("id"), 61000);
+	buf_clear(&c.p.out);
+	input_at(&c, ACCEPTED_V5, 61000);
+	expect_events(&c, "PUBLISH 1 cookie 60: 80; connack 00; ");
+	expect_out(&c, "a server that knows nothing of it",
+	           "32 0e 0001 't' 0002 07 02 0000001f 01 01 'b' 32 07 0001 't' 0003 00 'c'");
+	assert_int_equal(mqtt_protocol_in_flight(&c.p), 2);
+	mqtt_protocol_fini(&c.p);
+}
+
 /* Without it, as the first time; what the server had received is done. */
 static void new_session(void **state)
 {
@@ -387,12 +492,20 @@ static void faults(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(login),        cmocka_unit_test(every_cut),
-	    cmocka_unit_test(window),       cmocka_unit_test(identifiers),
-	    cmocka_unit_test(resume),       cmocka_unit_test(new_session),
-	    cmocka_unit_test(exactly_once), cmocka_unit_test(later),
-	    cmocka_unit_test(limits),       cmocka_unit_test(subscriptions),
-	    cmocka_unit_test(keep_alive),   cmocka_unit_test(faults),
+	    cmocka_unit_test(login),
+	    cmocka_unit_test(every_cut),
+	    cmocka_unit_test(window),
+	    cmocka_unit_test(identifiers),
+	    cmocka_unit_test(resume_with_a_smaller_window),
+	    cmocka_unit_test(resume_with_less_time),
+	    cmocka_unit_test(resume),
+	    cmocka_unit_test(new_session),
+	    cmocka_unit_test(exactly_once),
+	    cmocka_unit_test(later),
+	    cmocka_unit_test(limits),
+	    cmocka_unit_test(subscriptions),
+	    cmocka_unit_test(keep_alive),
+	    cmocka_unit_test(faults),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -1,0 +1,24 @@
+/* What was in flight when a connection was lost, on the next one.  Thread: the caller's, one at a
+ * time. */
+#ifndef MQTT_MQTT_RESEND_H
+#define MQTT_MQTT_RESEND_H
+
+#include "mqtt/mqtt_in_flight.h"
+
+struct mqtt_resend {
+	enum mqtt_version version;
+	/* The server has the session: PUBLISH packets are duplicates, and none may be left out. */
+	bool resumes;
+	/* So many may be without their acknowledgement: the server's Receive Maximum. */
+	uint32_t window;
+	uint64_t now_ms;
+	/* Its Message Expiry Interval is over, and the server knows nothing of it: it is done. */
+	void (*on_expired)(void *arg, const struct mqtt_request *r);
+	void *arg;
+};
+
+/* Put again what is held, in its order, as far as the window permits, PUBREL for what was received.
+ * To be called again, while some are held, when there are acknowledgements. */
+void mqtt_resend_put(struct mqtt_in_flight *t, struct buf *out, const struct mqtt_resend *how);
+
+#endif
