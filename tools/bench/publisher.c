@@ -176,7 +176,8 @@ void publisher_note_arrival(struct run_thread *t, size_t i, uint32_t sequence)
 {
 	struct publisher *p = &t->publishers[i];
 	const struct workload *w = t->run->workload;
-	uint64_t parties = workload_copies(w, p->number) * !w->away + (w->qos > 0);
+	bool alone = w->away || workload_waits_for_acks(w);
+	uint64_t parties = workload_copies(w, p->number) * !alone + (w->qos > 0);
 	uint32_t *arrivals = &p->arrivals[sequence / w->bunch % IN_FLIGHT_MAX];
 
 	REQUIRE(workload_is_closed(w) && i < t->publisher_count && sequence < p->sequence);

@@ -58,7 +58,7 @@ static void take_message(struct subscriber *s, const struct stamp *stamp)
 		return;
 	flow_check_note(&t->flows[flow_of(s, stamp->publisher)], stamp->sequence, &t->flow);
 	count_up(&t->counters.wanted, t->flow.unique - unique);
-	if (workload_is_closed(t->run->workload))
+	if (workload_is_closed(t->run->workload) && !workload_waits_for_acks(t->run->workload))
 		publisher_note_arrival(t, stamp->publisher, stamp->sequence);
 }
 

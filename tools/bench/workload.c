@@ -443,12 +443,18 @@ static const char *check_traffic(const struct workload *w)
 
 static const char *check_closed(const struct workload *w)
 {
+	bool waits_for_acks = workload_waits_for_acks(w);
+
+	if (w->next_after == NEXT_AFTER_ACK && (!workload_is_closed(w) || w->qos == 0))
+		return "next_after ack needs rate max, and qos 1 or 2";
 	if (!workload_is_closed(w))
 		return NULL;
 	if (w->rate_each > 0)
 		return "rate max and rate_each exclude each other";
-	if (w->layout == LAYOUT_SHARED || (w->layout == LAYOUT_ALL && w->publishers > 1))
-		return "rate max needs layout pairs, or one publisher: a publisher goes on when "
+	if (!waits_for_acks &&
+	    (w->layout == LAYOUT_SHARED || (w->layout == LAYOUT_ALL && w->publishers > 1)))
+		return "rate max needs layout pairs, next_after ack, or one publisher: a publisher "
+		       "goes on when "
 		       "all "
 		       "its own subscribers have its message";
 	if (w->threads > 1)
@@ -459,7 +465,7 @@ static const char *check_closed(const struct workload *w)
 		return "rate max with QoS 0 needs subscribers: nothing else says when to go on";
 	if (w->away && w->qos == 0)
 		return "rate max with QoS 0 needs subscribers that are not away";
-	if (w->slow_subscribers > 0)
+	if (w->slow_subscribers > 0 && !waits_for_acks)
 		return "rate max with slow_subscribers measures only how slow these are";
 	if (w->qos > 0 && w->bunch * w->in_flight > w->window)
 		return "bunch times in_flight is more than the window allows";

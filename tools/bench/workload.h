@@ -31,6 +31,11 @@ enum workload_layout {
 	LAYOUT_SHARED,
 };
 
+enum workload_next_after {
+	NEXT_AFTER_ARRIVAL,
+	NEXT_AFTER_ACK,
+};
+
 #define WORKLOAD_COUNT  uint64_t
 #define WORKLOAD_RATE   double   /* 0: unset; WORKLOAD_RATE_MAX */
 #define WORKLOAD_TIME   uint64_t /* milliseconds; least and most are seconds */
@@ -76,6 +81,11 @@ double workload_rate(const struct workload *w);
 static inline bool workload_is_closed(const struct workload *w)
 {
 	return w->rate == WORKLOAD_RATE_MAX;
+}
+/* And is it enough that the broker acknowledges them? */
+static inline bool workload_waits_for_acks(const struct workload *w)
+{
+	return workload_is_closed(w) && w->next_after == NEXT_AFTER_ACK;
 }
 /* Does it only connect? */
 static inline bool workload_has_storm(const struct workload *w)
