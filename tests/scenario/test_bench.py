@@ -15,6 +15,7 @@ from process import TIMEOUT_S, LineProcess
 from test_bridge import MOSQUITTO
 
 BENCH = os.environ["VAKT_BENCH"]
+CROWD = os.environ.get("VAKT_MQTT_CROWD", str(ROOT / "build/tests/scenario/drivers/mqtt_crowd"))
 LIMITED, BROKEN_PROMISE = 4, 3
 
 
@@ -241,6 +242,23 @@ def test_the_end_is_asked_for(broker):
     process.signal(signal.SIGINT)
     status, found, _ = results_of(process)
     assert status == 1 and found["interrupted"] and found["sent_all"] > 0
+
+
+@pytest.mark.parametrize(("way", "connections"), [("unix", 10000), ("tls", 200)])
+def test_the_library_with_many_connections(new_broker, way, connections):
+    """What broker-pub and broker-sub are made of: 10,000 of them on one loop lose nothing and mix up nothing."""
+    broker = new_broker(users={"anna": ["all"]}, acl={"roles": {"all": ["allow all bench/#"]}},
+                        config={"limits": {"connections": 20000, "connections_per_address": 0}})
+    broker.config["listeners"].append({"bind": f"unix:{broker.directory}/mqtt.sock", "peer_users": {str(os.getuid()): "anna"}})
+    broker.write()
+    with broker:
+        where = [broker.directory / "mqtt.sock"] if way == "unix" else ["localhost", broker.port, broker.pki.path("ca.crt"), "anna",
+                                                                         broker.password("anna")]
+        done = subprocess.run([CROWD, *map(str, [*where, connections, 2, 5000])], env=ENVIRONMENT, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, check=False, timeout=5 * TIMEOUT_S)
+        assert done.returncode == 0 and done.stderr == "", done
+        found = json.loads(done.stdout)
+    assert (found["connections"], found["rounds_messages"], found["bunches_messages"]) == (connections, 2 * connections, 5000)
 
 
 REFUSED = {
