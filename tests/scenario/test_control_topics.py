@@ -326,11 +326,99 @@ def test_rights_that_end(new_broker):
             assert len(lines) < 4000 and b'{"done":true}' not in lines
 
 
-def test_an_answer_nobody_wants_any_more(broker):
-    """UNSUBSCRIBE ends it, and stop does."""
-    with Asker(broker) as asker:
+# answers that run on
+
+def see(asker, client_id, number=b"7"):
+    """The log says that this client connected."""
+    while True:
+        page = asker.message()
+        if page.props["correlation_data"] == number and any(
+                json.loads(line).get("client_id") == client_id for line in page.payload.splitlines()):
+            return
+
+
+def connect_and_see(broker, asker, *names):
+    for name in names:
+        Wire(broker, client_id=name).close()
+        see(asker, name)
+
+
+def test_stop(broker):
+    with Asker(broker) as asker, Asker(broker) as other:
         assert asker.ask("stop") == ([], {"error": "no answer with this Correlation Data is under way"})
-        assert asker.ask("status")[1] == {"done": True}
+        assert asker.request("log", number=b"1") == 0 and asker.request("log", number=b"2") == 0
+        assert other.request("log") == 0
+        Wire(broker, client_id="stop-1").close()
+        see(asker, "stop-1", b"1")
+        see(asker, "stop-1", b"2")
+        assert asker.request("stop", number=b"1") == 0
+        while b'{"done":true}' not in (page := asker.message()).payload:
+            pass
+        assert page.props["correlation_data"] == b"1"
+        connect_and_see(broker, other, "stop-2", "stop-3")
+        see(asker, "stop-2", b"2")
+        asker.settle()
+        assert all(page.props["correlation_data"] == b"2" for page in asker.messages)
+
+
+def test_unsubscribe_ends_it(broker):
+    with Asker(broker) as asker, Asker(broker) as other:
+        assert asker.request("log") == 0 and other.request("log") == 0
+        connect_and_see(broker, other, "unsubscribe-1")
+        see(asker, "unsubscribe-1")
+        asker.unsubscribe(asker.answer_topic)
+        connect_and_see(broker, other, "unsubscribe-2", "unsubscribe-3")
+        asker.subscribe(asker.answer_topic)
+        asker.messages.clear()
+        connect_and_see(broker, other, "unsubscribe-4", "unsubscribe-5")
+        asker.settle()
+        assert asker.messages == []
+
+
+def test_a_takeover_ends_it(broker):
+    """The new connection did not ask."""
+    first = Asker(broker, client_id="taken", clean=False, props=AWAY)
+    assert first.request("log") == 0
+    with Asker(broker, client_id="taken", clean=False, props=AWAY) as second, Asker(broker) as other:
+        assert other.request("log") == 0
+        connect_and_see(broker, other, "takeover-1", "takeover-2")
+        second.settle()
+        assert second.messages == []
+    first.close()
+
+
+def test_others_wait_for_their_turn(broker):
+    with Asker(broker) as asker:
+        for number in range(4):
+            assert asker.request("log", {"match": "nothing has this in it"}, number=bytes([number])) == 0
+        assert asker.request("status", number=b"9") == 0
+        asker.settle()
+        assert asker.messages == []
+        assert asker.request("stop", number=b"\x02") == 0
+        ends = [asker.message().props["correlation_data"] for _ in range(2)]
+        assert ends == [b"\x02", b"9"]
+
+
+def test_a_reload_ends_it(new_broker):
+    with new_broker(acl=ACL, users=USERS, config=CONFIG) as broker, Asker(broker) as asker:
+        assert asker.request("log") == 0
+        connect_and_see(broker, asker, "reload-1")
+        mark = broker.mark()
+        broker.acl["roles"]["admin"] = ["allow all # $SYS/#", "allow subscribe $CONTROL/#"]
+        broker.write()
+        ctl(broker, "reload")
+        broker.wait_log("publish-denied", mark, topic=PREFIX + "log")
+        asker.settle()
+        asker.messages.clear()
+        Wire(broker, client_id="reload-2").close()
+        assert rows(broker, "status")
+        asker.settle()
+        assert asker.messages == []
+
+
+def test_payloads_of_a_trace_are_for_the_socket(broker):
+    with Asker(broker) as asker:
+        assert "error" in asker.ask("trace", {"id": "x", "payload": "", "for": "1s"})[1]
 
 
 def test_the_broker_stops(new_broker):
@@ -403,6 +491,8 @@ def test_broker_ctl_from_afar(broker):
     assert "kept/1" in remote(broker, "delete-retained", "kept/#", "--yes").stdout
     assert "has wildcards" in remote(broker, "delete-retained", "#", status=2).stderr
     assert remote(broker, "reload").stdout == ctl(broker, "reload").stdout
+    assert remote(broker, "log", "--for", "1s").returncode == 0
+    assert "control socket only" in remote(broker, "trace", "lamp", "--payload", status=1).stderr
 
 
 def test_broker_ctl_that_may_not(broker):
