@@ -459,8 +459,12 @@ static void carry_out_stop(struct control_topics *t, struct client_link *link,
 {
 	const char *error;
 
-	if (pub->qos == 2)
-		inbound_new(link->session, pub->packet_id)->pending = false;
+	if (pub->qos == 2) {
+		struct inbound *in = inbound_new(link->session, pub->packet_id);
+
+		in->pending = false;
+		in->durability = DURABILITY_NONE; /* to end it again would do no harm */
+	}
 	if (pub->qos > 0)
 		pending_ack_send(link, pub->qos == 1 ? PACKET_PUBACK : PACKET_PUBREC,
 		                 pub->packet_id, REASON_SUCCESS, SLICE_EMPTY);

@@ -361,6 +361,13 @@ def test_stop(broker):
         assert all(page.props["correlation_data"] == b"2" for page in asker.messages)
 
 
+def test_stop_of_a_session_that_is_kept(broker):
+    with Asker(broker, client_id="keeper", clean=False, props=AWAY) as asker:
+        for _ in range(2):
+            assert "under way" in asker.ask("stop", qos=2)[1]["error"]
+        assert asker.ask("status", qos=2)[1] == {"done": True}
+
+
 def test_unsubscribe_ends_it(broker):
     with Asker(broker) as asker, Asker(broker) as other:
         assert asker.request("log") == 0 and other.request("log") == 0
