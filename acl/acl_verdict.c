@@ -6,6 +6,7 @@
 
 #include "acl/acl_policy.h"
 #include "acl/rule_filter.h"
+#include "base/array.h"
 #include "base/require.h"
 #include "base/utf8.h"
 
@@ -91,5 +92,6 @@ const char *acl_action_name(enum acl_action action)
 	    [ACL_RECEIVE] = "receive",
 	};
 
+	REQUIRE((size_t)action < ARRAY_LEN(words));
 	return words[action];
 }

@@ -81,6 +81,7 @@ static void put_key(struct buf *out, const uint8_t key[32])
 
 void scram_verifier_format(const struct scram_verifier *v, struct buf *out)
 {
+	REQUIRE(v->iterations > 0 && v->salt_len <= SCRAM_SALT_MAX);
 	buf_put_slice(out, HASH_NAME);
 	buf_printf(out, "$%" PRIu32 "$", v->iterations);
 	base64_encode(out, slice_of(v->salt, v->salt_len));
@@ -113,6 +114,7 @@ void scram_verifier_derive(struct scram_verifier *v, struct slice password)
 {
 	uint8_t salted[32], client_key[32];
 
+	REQUIRE(v->iterations > 0 && v->salt_len > 0 && v->salt_len <= SCRAM_SALT_MAX);
 	crypto_pbkdf2_sha256(password, slice_of(v->salt, v->salt_len), v->iterations, salted);
 	crypto_hmac_sha256(slice_of(salted, 32), SLICE("Client Key"), client_key);
 	crypto_sha256(slice_of(client_key, 32), v->stored_key);
@@ -124,6 +126,7 @@ void scram_verifier_derive(struct scram_verifier *v, struct slice password)
 void scram_verifier_decoy(const struct scram_verifier *like, struct slice key, struct slice user,
                           struct scram_verifier *out)
 {
+	REQUIRE(like->salt_len <= SCRAM_SALT_MAX);
 	*out = (struct scram_verifier){.iterations = like->iterations, .salt_len = like->salt_len};
 	_Static_assert(SCRAM_SALT_MAX == 32, "one HMAC fills it");
 	crypto_hmac_sha256(key, user, out->salt);

@@ -209,6 +209,7 @@ void errors_note_cause(struct errors *e, int error)
 	static const int passing[] = {EMFILE, ENFILE, ENOMEM, ENOBUFS, EAGAIN,
 	                              EINTR,  EIO,    ESTALE, EBUSY,   ETIMEDOUT};
 
+	REQUIRE(error >= 0);
 	for (size_t i = 0; i < ARRAY_LEN(passing); i++)
 		e->may_pass |= error == passing[i];
 }

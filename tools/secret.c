@@ -14,6 +14,7 @@
 #include "base/array.h"
 #include "base/crypto.h"
 #include "base/random.h"
+#include "base/require.h"
 #include "base/text_input.h"
 #include "program/command_line.h"
 
@@ -177,6 +178,7 @@ int secret_check(struct secret *s)
 	struct slice text = secret_slice(s);
 	const char *why = text_input_only_line(&text, PASSWORD_MAX);
 
+	REQUIRE(s->len <= sizeof(s->bytes));
 	if (s->len > 0 && text.len > 0 && text.data != s->bytes)
 		memmove(s->bytes, text.data, text.len);
 	s->len = text.len;

@@ -3,8 +3,11 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/require.h"
+
 int write_all(int fd, struct slice bytes)
 {
+	REQUIRE(fd >= 0);
 	while (bytes.len > 0) {
 		ssize_t n = write(fd, bytes.data, bytes.len);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/require.h"
 
 #define IP4_BYTES     4
 #define IP6_BYTES     16
@@ -107,6 +108,7 @@ size_t cidr_text(const struct cidr *c, char *out, size_t cap)
 	char address[INET6_ADDRSTRLEN] = "?";
 	int n;
 
+	REQUIRE(cap > 0);
 	(void)inet_ntop(c->len == IP4_BYTES ? AF_INET : AF_INET6, c->bytes, address,
 	                sizeof(address));
 	if (c->prefix == c->len * 8)
@@ -118,6 +120,7 @@ size_t cidr_text(const struct cidr *c, char *out, size_t cap)
 
 bool cidr_has(const struct cidr *c, const uint8_t *address, size_t len)
 {
+	REQUIRE(len == 4 || len == 16);
 	if (len != c->len)
 		return false;
 	for (size_t i = 0; i < len; i++) {

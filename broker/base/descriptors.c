@@ -7,6 +7,8 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include "base/require.h"
+
 /* For a reload, the audit file, broker-ctl and what the store opens: a few at a time. */
 #define RESERVE 64
 /* The next ones may be higher by as many as all threads accept, and files that are opened, at once.
@@ -28,6 +30,7 @@ bool descriptors_free_for_client(int fd)
 {
 	int end = atomic_load_explicit(&clients_end, memory_order_relaxed), next;
 
+	REQUIRE(fd >= 0);
 	if (end == 0 || atomic_load_explicit(&highest, memory_order_relaxed) + MARGIN < end)
 		return true;
 	next = fcntl(fd, F_DUPFD_CLOEXEC, 0); /* the lowest that is free */
@@ -42,6 +45,7 @@ void descriptors_taken_by_client(int fd)
 {
 	int before = atomic_load_explicit(&highest, memory_order_relaxed);
 
+	REQUIRE(fd >= 0);
 	while (before < fd &&
 	       !atomic_compare_exchange_weak_explicit(&highest, &before, fd, memory_order_relaxed,
 	                                              memory_order_relaxed)) {

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/require.h"
 #include "base/utf8.h"
 
 struct slice text_input_start(struct slice text)
@@ -56,6 +57,7 @@ const char *text_input_only_line(struct slice *text, size_t max_bytes)
 {
 	const char *encoding = text_input_encoding(*text);
 
+	REQUIRE(max_bytes > 0);
 	if (encoding != NULL)
 		return encoding;
 	*text = text_input_line(text_input_start(*text));

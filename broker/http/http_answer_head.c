@@ -6,6 +6,7 @@
 
 #include "base/array.h"
 #include "base/clock.h"
+#include "base/require.h"
 
 static const struct {
 	unsigned status;
@@ -107,6 +108,7 @@ void http_answer_head_put(struct buf *out, const struct http_answer_head *head)
 {
 	const struct http_answer *a = head->answer;
 
+	REQUIRE(a->status >= 100 && a->status <= 599);
 	buf_printf(out, "HTTP/1.1 %u %s\r\n", a->status, http_status_text(a->status));
 	put_date(out);
 	for (size_t i = 0; a->status != 101 && i < ARRAY_LEN(defaults); i++) {

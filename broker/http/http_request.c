@@ -50,6 +50,7 @@ static const char *byte_wrong(const struct http_scan *scan, struct slice in, siz
 
 struct http_fault http_scan(struct http_scan *scan, struct slice in)
 {
+	REQUIRE(scan->seen <= in.len);
 	for (; scan->seen < in.len && scan->head_len == 0; scan->seen++) {
 		size_t i = scan->seen;
 		const char *wrong = byte_wrong(scan, in, i);
@@ -345,8 +346,14 @@ static bool is_named(const struct http_field *field, const char *name)
 	return equal_without_case(field->name, slice_of_str(name));
 }
 
+static bool is_lower_case(const char *name)
+{
+	return name[0] >= 'a' && name[0] <= 'z';
+}
+
 const struct http_field *http_request_field(const struct http_request *r, const char *name)
 {
+	REQUIRE(is_lower_case(name));
 	for (size_t i = 0; i < r->field_count; i++) {
 		if (is_named(&r->fields[i], name))
 			return &r->fields[i];
@@ -358,6 +365,7 @@ size_t http_request_field_count(const struct http_request *r, const char *name)
 {
 	size_t n = 0;
 
+	REQUIRE(is_lower_case(name));
 	for (size_t i = 0; i < r->field_count; i++)
 		n += is_named(&r->fields[i], name);
 	return n;
@@ -380,6 +388,7 @@ static struct slice take_item(struct slice *list)
 
 bool http_request_has_token(const struct http_request *r, const char *name, const char *token)
 {
+	REQUIRE(is_lower_case(name));
 	for (size_t i = 0; i < r->field_count; i++) {
 		struct slice list = r->fields[i].value;
 

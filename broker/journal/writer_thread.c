@@ -4,6 +4,7 @@
 #include "journal/writer_thread.h"
 
 #include "base/clock.h"
+#include "base/require.h"
 #include "journal/writer_space.h"
 #include "journal/writer_turn.h"
 
@@ -128,6 +129,7 @@ int writer_thread_start(struct journal *j)
 
 void writer_thread_join(struct writer *w)
 {
+	REQUIRE(w->started);
 	mutex_lock(&w->j.lock);
 	w->stopping = true;
 	condition_signal(&w->wake);

@@ -218,6 +218,7 @@ int loop_on_signal(struct loop *loop, int signum, loop_signal_fn *fn, void *arg)
 	struct loop_signal *s = xnew(s);
 	int failed = uv_signal_init(&loop->uv, &s->handle);
 
+	REQUIRE(signum > 0);
 	if (failed != 0) {
 		free(s);
 		return failed;

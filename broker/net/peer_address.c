@@ -128,6 +128,7 @@ size_t peer_address_text(const struct peer_address *p, char *out, size_t cap)
 	char address[INET6_ADDRSTRLEN] = "?";
 	int n = 0;
 
+	REQUIRE(cap > 0);
 	switch ((enum peer_kind)p->kind) {
 	case PEER_IP4:
 		(void)inet_ntop(AF_INET, p->bytes, address, sizeof(address));
@@ -153,6 +154,7 @@ size_t peer_address_key_text(const struct peer_address *p, char *out, size_t cap
 	uint8_t network[16] = {0};
 	int n = 0;
 
+	REQUIRE(cap > 0);
 	switch ((enum peer_kind)p->kind) {
 	case PEER_IP4:
 		(void)inet_ntop(AF_INET, p->bytes, address, sizeof(address));

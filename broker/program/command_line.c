@@ -278,6 +278,7 @@ int report_unknown(const char *kind, const char *word, const char *const *names,
 	char list[LIST_TEXT] = "";
 	size_t len = 0;
 
+	REQUIRE(count > 0);
 	if (near != NULL)
 		return report_usage("there is no %s '%s'; did you mean '%s'?", kind, word, near);
 	for (size_t i = 0; i < count && count <= LISTED_MAX && len < sizeof(list); i++)

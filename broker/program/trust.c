@@ -536,6 +536,7 @@ void trust_describe_denial(const char *path, int wanted, struct buf *out)
 	struct trust_finding f = {.fault = TRUST_FAULT_DENIED, .path = copy, .wanted = wanted};
 	struct buf why = {0};
 
+	REQUIRE((wanted & ~(R_OK | W_OK | X_OK)) == 0);
 	if (faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) != 0 && errno == ENOENT)
 		f.path = dirname(copy); /* where it would be made */
 	if (trust_check(&request, &why) == -EACCES)

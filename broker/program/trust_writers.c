@@ -12,6 +12,7 @@
 #include <sys/xattr.h>
 
 #include "base/bytes.h"
+#include "base/require.h"
 
 #define CACHE_SIZE   16
 #define USERS_MAX    100000 /* looked at; where there are more, no group is anybody's own */
@@ -131,6 +132,7 @@ bool trust_writers_next_listed(int fd, size_t *index, struct trust_writer *out)
 	ssize_t n;
 	size_t len;
 
+	REQUIRE(fd >= 0);
 	/* The descriptor may be one of O_PATH, which fgetxattr() does not take. */
 	(void)snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
 	n = getxattr(name, "system.posix_acl_access", list, sizeof(list));

@@ -4,6 +4,7 @@
 #include "base/base64.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/require.h"
 #include "base/utf8.h"
 
 void script_event_put(const struct publish *message, int64_t now_ms, struct buf *out)
@@ -11,6 +12,7 @@ void script_event_put(const struct publish *message, int64_t now_ms, struct buf 
 	char time[CLOCK_TEXT_MAX];
 	struct buf text = {0};
 
+	REQUIRE(message->topic.len > 0 && message->qos <= 2);
 	json_open(out);
 	json_text(out, "topic", message->topic);
 	json_number(out, "qos", message->qos);

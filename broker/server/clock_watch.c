@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/log.h"
+#include "base/require.h"
 
 #define LOOK_MS 5000
 #define LATE_MS 1000 /* so much later it looks after a suspend, or a pause of the process */
@@ -89,6 +90,7 @@ void clock_watch_add(struct clock_watch *watch, struct executor *other)
 {
 	struct clock_wakeup *wakeup = xnew(wakeup);
 
+	REQUIRE(watch->due_ms == 0);
 	wakeup->task.run = on_wakeup;
 	wakeup->executor = other;
 	array_extend(watch->wakeups, watch->count);

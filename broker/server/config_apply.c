@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/container.h"
+#include "base/require.h"
 #include "client/admission.h"
 #include "client/client_list.h"
 #include "client/conn_accept.h"
@@ -40,6 +41,7 @@ struct config_sockets config_sockets_new(unsigned workers)
 {
 	struct config_sockets s = {.workers = workers};
 
+	REQUIRE(workers > 0);
 	s.fds = xcalloc(workers, sizeof(int *));
 	for (unsigned w = 0; w < workers; w++) {
 		s.fds[w] = xrealloc_array(NULL, LISTENER_IDS_MAX, sizeof(int));

@@ -13,6 +13,7 @@
 #include "admin/control_socket.h"
 #include "base/array.h"
 #include "base/log.h"
+#include "base/require.h"
 #include "conf/conf_file.h"
 #include "net/socket_bind.h"
 #include "program/audit_file.h"
@@ -205,6 +206,7 @@ void config_check_explain_audit(const char *path, int failed, const char *otherw
 {
 	struct buf why = {0};
 
+	REQUIRE(failed < 0);
 	if (failed == -EACCES)
 		trust_describe_denial(path, W_OK, &why);
 	if (why.len > 0)

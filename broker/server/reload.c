@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/container.h"
+#include "base/require.h"
 #include "conf/conf_diff.h"
 #include "net/listener.h"
 #include "net/socket_bind.h"
@@ -488,6 +489,7 @@ bool reload_open(struct reloader *r, config_apply_done_fn *done, void *arg)
 	struct errors errors = {0};
 	bool ok = bind_new(r, NULL, r->snapshot, &sockets, &errors);
 
+	REQUIRE(!r->under_way);
 	if (!ok) /* else there are warnings alone, which config_check gave, too */
 		errors_log(&errors);
 	errors_fini(&errors);

@@ -1,8 +1,10 @@
 /* Rows as lines of JSON: what `broker-store dump` prints. */
 #include "store/row_json.h"
 
+#include "base/array.h"
 #include "base/base64.h"
 #include "base/json.h"
+#include "base/require.h"
 #include "store/row.h"
 
 static void put_base64(struct buf *out, const char *name, struct slice bytes)
@@ -174,6 +176,7 @@ void row_json_put(struct buf *out, enum store_table table, struct slice key, str
 {
 	size_t start = out->len;
 
+	REQUIRE((size_t)table < ARRAY_LEN(tables));
 	json_open(out);
 	json_str(out, "table", store_tables_name(table));
 	if (!tables[table].members(out, tables[table].number_name, key, value)) {

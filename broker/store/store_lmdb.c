@@ -555,6 +555,7 @@ int store_lmdb_copy(const char *path, bool at_rest, int to, char text[STORE_ERRO
 	MDB_env *env = NULL;
 	int rc = mdb_env_create(&env);
 
+	REQUIRE(to >= 0);
 	if (rc == 0)
 		rc = mdb_env_open(env, path, flags, 0600);
 	if (rc == 0)

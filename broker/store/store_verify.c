@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "base/require.h"
 #include "store/store_backend.h"
 
 #define AHEAD 131072 /* so much Linux fetches on request, whatever the device */
@@ -305,6 +306,7 @@ int store_verify_file(int fd, const struct store_formats *formats, verify_row_fn
 	struct lmdb_source source = {.read = read_file, .fetch = fetch_file, .arg = &fd};
 	int rc = size_of(fd, &source.size_bytes, report);
 
+	REQUIRE(fd >= 0);
 	return rc == 0 ? store_verify(&source, formats, row, arg, report) : rc;
 }
 
@@ -314,5 +316,6 @@ int store_verify_format(int fd, struct verify_report *report)
 	struct verification v = {.report = report, .is_format_only = true};
 	int rc = size_of(fd, &source.size_bytes, report);
 
+	REQUIRE(fd >= 0);
 	return rc == 0 ? verify(&v, &source) : rc;
 }

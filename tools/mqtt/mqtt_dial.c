@@ -140,6 +140,7 @@ int mqtt_attempt_dial(struct mqtt_attempt *a)
 {
 	const struct mqtt_endpoint *e = a->c->endpoint;
 
+	REQUIRE(!a->looks_up);
 	if (e->socket_path != NULL)
 		return connect_unix(e->socket_path);
 	while (a->next != NULL) {
@@ -186,6 +187,7 @@ static const char *remedy_of(int error, bool is_unix)
 
 void mqtt_dial_describe(const struct mqtt_endpoint *e, int error, struct buf *out)
 {
+	REQUIRE(e->host != NULL || e->socket_path != NULL);
 	if (e->socket_path != NULL)
 		buf_printf(out, "cannot connect to %s: %s%s", e->socket_path, strerror(error),
 		           remedy_of(error, true));

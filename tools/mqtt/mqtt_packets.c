@@ -348,6 +348,7 @@ struct fault mqtt_packets_take(struct mqtt_protocol *p, const struct frame *f)
 	const struct packet_row *row = &rows[f->type & 0xf];
 	bool connecting = p->state == MQTT_CONNECTING;
 
+	REQUIRE(connecting || p->state == MQTT_OPEN);
 	if (row->take == NULL)
 		return fault_of(REASON_PROTOCOL_ERROR, "the server sent a packet of a client");
 	if (connecting && !row->before_connack) /* [MQTT3-3.2.0-1] [MQTT5-3.2.0-1] */

@@ -394,6 +394,7 @@ int client_options_finish(struct client_options *o)
 {
 	int rc = client_profile_apply(o);
 
+	REQUIRE(o->made_id == NULL);
 	if (o->version == 0)
 		o->version = MQTT_5_0;
 	if (rc == 0)

@@ -242,6 +242,7 @@ int passwd_change_add(const struct passwd_options *o)
 	static const struct credentials none = {0};
 	int rc;
 
+	REQUIRE(o->user != NULL);
 	if (!utf8_is_name(slice_of_str(o->user)))
 		return report_error(EXIT_USAGE, "a user name must not have noncharacters of "
 		                                "Unicode: MQTT forbids them in names");

@@ -304,6 +304,7 @@ int passwd_file_change(struct passwd_file *f, unsigned line, struct slice text)
 	struct buf out = {0};
 	int rc;
 
+	REQUIRE(f->fd >= 0 && f->users != NULL);
 	buf_reserve(&out, rest.len + text.len);
 	for (unsigned number = 1; rest.len > 0; number++) {
 		const uint8_t *newline = memchr(rest.data, '\n', rest.len);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "auth/password.h"
+#include "base/require.h"
 #include "base/text_input.h"
 #include "base/utf8.h"
 #include "passwd/passwd_file.h"
@@ -18,6 +19,7 @@ int passwd_show_verify(const struct passwd_options *o)
 	struct passwd_file f;
 	int rc = passwd_file_read(&f, o->path);
 
+	REQUIRE(o->user != NULL);
 	user = rc == 0 ? password_file_find(f.users, slice_of_str(o->user)) : NULL;
 	if (rc == 0 && user == NULL)
 		rc = report_error(EXIT_FAILED, "there is no user '%s' in %s", o->user, o->path);

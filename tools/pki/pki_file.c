@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/require.h"
 #include "program/command_line.h"
 #include "write_all.h"
 
@@ -25,6 +27,7 @@ int pki_file_create(int dir_fd, const char *name, struct slice bytes, mode_t mod
 {
 	int fd, rc;
 
+	REQUIRE((mode & (S_IWGRP | S_IWOTH)) == 0);
 	(void)unlinkat(dir_fd, name, 0);
 	fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
@@ -49,6 +52,7 @@ int pki_read_file(const char *path, size_t max, struct buf *out)
 	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	ssize_t n = 1;
 
+	REQUIRE(max > 0 && max < SIZE_MAX);
 	buf_reserve(out, max + 1);
 	while (fd >= 0 && n > 0 && out->len <= max) {
 		n = read(fd, out->data + out->len, max + 1 - out->len);

@@ -284,6 +284,7 @@ const char *pki_key_describe(const EVP_PKEY *key, char *out, size_t size)
 	struct buf text = {0};
 	char group[64] = "";
 
+	REQUIRE(size > 0);
 	if (pki_key_is_rsa(key))
 		buf_printf(&text, "RSA, %d bits", EVP_PKEY_get_bits(key));
 	else if (EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) == 1)
