@@ -218,7 +218,7 @@ static enum rank rank_of(const struct guess_pair *p)
 	/* mutant: failed_ones_go_last */
 	if (p->count.wrong > p->open)
 		return RANK_FAILED;
-	/* mutant: kept_sessions_go_first */
+	/* mutant: persistent_sessions_go_first */
 	if (p->is_known || p->waiting->has_session)
 		return RANK_KNOWN;
 	/* mutant: known_addresses_go_first */

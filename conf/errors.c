@@ -42,7 +42,7 @@ static char *printable(const char *text)
 	return (char *)out.data;
 }
 
-static size_t kept_count(const struct errors *e, bool warning)
+static size_t listed_count(const struct errors *e, bool warning)
 {
 	size_t kept = 0;
 
@@ -75,7 +75,7 @@ __attribute__((format(printf, 3, 0))) static void put(struct errors *e, struct e
 		e->warning_count++;
 	else
 		e->error_count++;
-	if (kept_count(e, item.warning) >= ERRORS_MAX)
+	if (listed_count(e, item.warning) >= ERRORS_MAX)
 		return;
 	text = xalloc(TEXT_MAX * 2);
 	vsnprintf(text, TEXT_MAX * 2, format, args);
@@ -146,7 +146,7 @@ static void put_place(struct buf *out, const struct error_item *item)
 
 static size_t not_kept(const struct errors *e, bool warnings)
 {
-	size_t kept = kept_count(e, warnings) + e->repeated_count[warnings];
+	size_t kept = listed_count(e, warnings) + e->repeated_count[warnings];
 	size_t all = warnings ? e->warning_count : e->error_count;
 
 	REQUIRE(kept <= all);
