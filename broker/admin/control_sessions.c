@@ -237,12 +237,22 @@ static struct session *find_session(struct control_query *q)
 	return found;
 }
 
+static bool wait_for_end(struct control_query *q)
+{
+	q->commits = q->worker->sessions->leaving.count == 0;
+	return !q->commits;
+}
+
 /* One that ends with its connection has ended when that is closed. */
 bool control_sessions_delete(struct control_query *q)
 {
-	struct session *s = find_session(q);
+	struct session *s;
 	uint64_t id;
 
+	if (q->id_at >
+	    0) /* it has ended: that is recorded when its shared messages are given away */
+		return wait_for_end(q);
+	s = find_session(q);
 	if (s == NULL)
 		return false;
 	REQUIRE_OWNER(s);
@@ -260,6 +270,6 @@ bool control_sessions_delete(struct control_query *q)
 	s = session_find_by_id(q->worker, id);
 	if (s != NULL)
 		session_lifecycle_end(s);
-	q->commits = true;
-	return false;
+	q->id_at = 1;
+	return wait_for_end(q);
 }

@@ -1,4 +1,5 @@
-/* What differs from the last time is published; names and figures are in worker/figures.def. */
+/* What differs from the last time is published, in slices (ordered_work.h); names and figures are
+ * in worker/figures.def. */
 #include "admin/sys_topics.h"
 
 #include <inttypes.h>
@@ -15,6 +16,7 @@
 #include "base/container.h"
 #include "routing/publish.h"
 #include "routing/publish_route.h"
+#include "worker/ordered_work.h"
 #include "worker/shared.h"
 
 #define PREFIX    MSG_BROKER_TOPICS
@@ -42,6 +44,12 @@ enum {
 	VALUE_COUNT = VALUE_RATES + ARRAY_LEN(rate_topics) * LOAD_SPANS,
 };
 
+struct sys_value {
+	char topic[sizeof(PREFIX) + TOPIC_MAX];
+	char text[VALUE_MAX]; /* as published, or to be */
+	bool is_due;
+};
+
 struct sys {
 	struct task start;
 	struct worker *worker;
@@ -49,30 +57,82 @@ struct sys {
 	struct origin *origin;
 	uint64_t started_ms, updated_ms;
 	struct load_average loads[ARRAY_LEN(rate_topics)];
-	char last[VALUE_COUNT][VALUE_MAX]; /* as published */
+	struct sys_value values[VALUE_COUNT];
+	struct ordered_work publishing; /* while some are due */
+	size_t next;                    /* of the values */
+	struct msg *msg;                /* of that one, while it rests */
 };
 
-static void publish(struct sys *sys, const char *name, const char *value)
+static struct msg *message_of(struct sys *sys, const struct sys_value *value)
 {
-	struct publish_job job = {.verdict = {.allowed = true}};
-	char topic[TOPIC_MAX];
-	int len = snprintf(topic, sizeof(topic), PREFIX "%s", name);
 	struct msg_parts parts = {.retain = true,
 	                          .expires_ms = MSG_NEVER,
-	                          .topic = slice_of(topic, (size_t)len),
-	                          .payload = slice_of_str(value)};
+	                          .topic = slice_of_str(value->topic),
+	                          .payload = slice_of_str(value->text)};
 
-	job.msg = msg_new(sys->origin, &parts);
-	publish_route(sys->worker, &job);
-	msg_unref(&job.msg);
+	return msg_new(sys->origin, &parts);
 }
 
-static void report(struct sys *sys, size_t index, const char *name, const char *value)
+/* True: it is. */
+static bool publish(struct sys *sys, struct sys_value *value, uint64_t until)
 {
-	if (strcmp(sys->last[index], value) == 0)
+	struct publish_job job = {.verdict = {.allowed = true}};
+	enum publish_outcome outcome;
+
+	if (!value->is_due)
+		return true;
+	if (sys->msg == NULL)
+		sys->msg = message_of(sys, value);
+	job.msg = sys->msg;
+	if (!publish_route_slices(sys->worker, &job, until, &outcome))
+		return false;
+	msg_unref(&sys->msg);
+	value->is_due = false;
+	return true;
+}
+
+static void drop_publishing(struct worker *w, struct ordered_work *work)
+{
+	struct sys *sys = container_of(work, struct sys, publishing);
+
+	(void)w;
+	if (sys->msg != NULL)
+		msg_unref(&sys->msg);
+}
+
+/* The next figures come when all of these are out. */
+static bool go_on_publishing(struct worker *w, struct ordered_work *work, uint64_t until)
+{
+	struct sys *sys = container_of(work, struct sys, publishing);
+
+	for (; sys->next < VALUE_COUNT; sys->next++) {
+		if (w->work >= until)
+			return false;
+		if (!publish(sys, &sys->values[sys->next], until))
+			return false;
+	}
+	if (!w->stopping)
+		executor_timer_arm(&w->executor, &sys->timer, SYS_TOPICS_INTERVAL_MS);
+	return true;
+}
+
+static void begin_publishing(struct sys *sys)
+{
+	sys->next = 0;
+	sys->publishing.go_on = go_on_publishing;
+	sys->publishing.drop = drop_publishing;
+	ordered_work_add(sys->worker, ORDERED_PUBLISHES, &sys->publishing);
+}
+
+static void report(struct sys *sys, size_t index, const char *name, const char *text)
+{
+	struct sys_value *value = &sys->values[index];
+
+	if (strcmp(value->text, text) == 0)
 		return;
-	snprintf(sys->last[index], VALUE_MAX, "%s", value);
-	publish(sys, name, value);
+	snprintf(value->topic, sizeof(value->topic), PREFIX "%s", name);
+	snprintf(value->text, VALUE_MAX, "%s", text);
+	value->is_due = true;
 }
 
 static void report_figures(struct sys *sys, const struct stats *stats)
@@ -134,7 +194,7 @@ static void on_timer(struct timer *timer, void *executor_arg)
 	report_figures(sys, &stats);
 	report_store(sys, &stats);
 	report_loads(sys, &stats);
-	executor_timer_arm(&w->executor, timer, SYS_TOPICS_INTERVAL_MS);
+	begin_publishing(sys);
 }
 
 static void on_start(struct task *task, void *executor_arg)

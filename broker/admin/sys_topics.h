@@ -12,8 +12,8 @@ struct sys;
 
 #define SYS_TOPICS_INTERVAL_MS 10000
 
-/* Begin: at once, then every SYS_TOPICS_INTERVAL_MS what has changed. From any thread. The caller
- * frees it when the workers are gone. */
+/* Begin: at once, then every SYS_TOPICS_INTERVAL_MS what has changed, in slices. From any thread.
+ * The caller frees it when the workers are gone. */
 struct sys *sys_topics_start(struct shared *shared);
 void sys_topics_free(struct sys *sys);
 

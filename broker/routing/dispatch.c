@@ -147,7 +147,7 @@ static bool go_on_positioned(struct worker *w, struct ordered_work *work, uint64
 static void add_positioned(struct worker *w, struct msg *msg, const struct target_item *item,
                            struct worker *publisher)
 {
-	struct ordered_work *last = ordered_work_last(w);
+	struct ordered_work *last = ordered_work_last(w, ORDERED_POSITIONS);
 	struct positioned *p = NULL;
 
 	if (last != NULL && last->go_on == go_on_positioned)
@@ -159,7 +159,7 @@ static void add_positioned(struct worker *w, struct msg *msg, const struct targe
 		p->msg = msg_ref(msg);
 		waiting_publisher_begin(w, &p->from, msg->origin);
 		waiting_publisher_hold(w, &p->from, publisher);
-		ordered_work_add(w, &p->work);
+		ordered_work_add(w, ORDERED_POSITIONS, &p->work);
 	}
 	if (p->count == p->cap) {
 		array_reserve(p->targets, p->cap, p->count + 1);
@@ -174,7 +174,7 @@ static void add_positioned(struct worker *w, struct msg *msg, const struct targe
 static void give_or_queue(struct worker *w, struct msg *msg, const struct target_item *item,
                           struct worker *publisher)
 {
-	if (item->position != 0 && ordered_work_waits(w))
+	if (item->position != 0 && ordered_work_waits(w, ORDERED_POSITIONS))
 		add_positioned(w, msg, item, publisher);
 	else if (item->position == 0 && delivery_queue_takes(w, msg))
 		delivery_queue_add_target(w, msg, item, publisher);
@@ -276,18 +276,21 @@ void dispatch_target(struct worker *w, struct msg *msg, const struct target_item
 
 bool dispatch_waits(const struct worker *w)
 {
-	return w->router->queue->count > 0 || w->ordered != NULL;
+	return w->router->queue->count > 0 || w->ordered[ORDERED_POSITIONS] != NULL ||
+	       w->ordered[ORDERED_PUBLISHES] != NULL;
 }
 
 void dispatch_turn(struct worker *w)
 {
-	ordered_work_turn(w);
+	ordered_work_turn(w, ORDERED_PUBLISHES);
+	ordered_work_turn(w, ORDERED_POSITIONS);
 	(void)delivery_queue_turn(w, give_to_target);
 }
 
 void dispatch_flush(struct worker *w)
 {
-	ordered_work_flush(w);
+	ordered_work_flush(w, ORDERED_PUBLISHES);
+	ordered_work_flush(w, ORDERED_POSITIONS);
 	delivery_queue_flush(w, give_to_target);
 	batch_send_all(w);
 }
@@ -378,5 +381,5 @@ void dispatch_on_notified(void *executor_arg, struct notifications *notification
 	n->work.go_on = go_on_notified;
 	n->work.drop = drop_notified;
 	n->notifications = notifications;
-	ordered_work_add(w, &n->work);
+	ordered_work_add(w, ORDERED_POSITIONS, &n->work);
 }

@@ -8,6 +8,7 @@
 
 struct client_link;
 struct publish_match;
+struct resting_publish;
 struct retain_change;
 struct route_match;
 
@@ -32,6 +33,9 @@ struct publish_job {
 	const char *full;        /* with PUBLISH_FULL and _NO_MEMORY: which limit */
 	struct inbound *inbound; /* the QoS 2 identifier to keep with it; NULL: none */
 	bool ends_will;          /* the session's will is kept: with this message it is no more */
+	/* Of one without link: it is routed again when it goes on, before any other of this kind.
+	 */
+	struct resting_publish *rests; /* NULL: it is done in one piece */
 	/* Who wants it, inside publish_route. */
 	struct publish_match *to;
 	struct route_match *match;    /* of *to */

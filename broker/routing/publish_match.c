@@ -215,6 +215,31 @@ static void count_resting(struct client_link *link)
 	link_output_count(link);
 }
 
+/* Where it rests; NULL: it is done in one piece. */
+static struct publish_match **place_of(const struct publish_job *job)
+{
+	if (job->link != NULL)
+		return &job->link->match;
+	/* mutant: own_match_in_one_turn */
+	return job->rests == NULL ? NULL : &job->rests->match;
+}
+
+/* What no connection publishes is never refused for it: there is one at a time. */
+static void rest_own(struct worker *w, struct publish_job *job)
+{
+	struct resting_publish *own = job->rests;
+	struct publish_match *p = job->to;
+
+	if (p->msg == NULL)
+		p->msg = msg_ref(job->msg);
+	if (own->match == NULL) {
+		own->match = xnew(own->match);
+		waiting_publisher_begin(w, &own->from, job->msg->origin);
+	}
+	exchange(p, own->match);
+	waiting_publisher_count(w, &own->from, bytes_of(own->match));
+}
+
 /* So much may rest whatever the limit. */
 #define REST_FREE ((size_t)65536)
 
@@ -225,7 +250,11 @@ static void rest(struct worker *w, struct publish_job *job)
 	struct publish_match *p = job->to;
 	size_t bytes = bytes_of(p), before;
 
-	REQUIRE(link != NULL); /* nobody else handles it again */
+	if (link == NULL) {
+		REQUIRE(job->rests != NULL); /* nobody else handles it again */
+		rest_own(w, job);
+		return;
+	}
 	before = link->request_bytes;
 	if (bytes > REST_FREE && bytes > before)
 		job->full = quota_memory(w, link->charge.payer, bytes - before);
@@ -260,25 +289,36 @@ bool publish_match_go_on(struct worker *w, struct publish_job *job)
 {
 	struct route *r = w->shared->route;
 	struct publish_match *p = job->to;
-	struct client_link *link = job->link;
+	struct publish_match **place = place_of(job);
 	uint64_t until = UINT64_MAX;
 
 	route_read_require(r, w->executor.index);
 	p->begun = 0;
 	if (p->msg != NULL)
 		msg_unref(&p->msg);
-	if (link != NULL && link->match != NULL)
-		exchange(p, link->match);
+	if (place != NULL && *place != NULL)
+		exchange(p, *place);
 	/* mutant: match_of_another_tree */
 	if (p->begun == 0 || !route_match_holds(r, &p->match))
 		begin_match(r, p);
 	/* mutant: match_in_one_turn */
-	if (link != NULL && /* mutant: match_for_ever */ p->begun <= BEGUN_MAX)
+	if (place != NULL && /* mutant: match_for_ever */ p->begun <= BEGUN_MAX)
 		until = w->work + SLICE_STEPS(w);
-	if (go_on(w, p, job->msg, until) && (link == NULL || is_prepared(w, job, until)))
+	if (go_on(w, p, job->msg, until) && (place == NULL || is_prepared(w, job, until)))
 		return true;
 	rest(w, job);
 	return false;
+}
+
+void publish_match_forget_own(struct worker *w, struct resting_publish *own)
+{
+	REQUIRE_EXECUTOR(&w->executor);
+	if (own->match == NULL)
+		return;
+	publish_match_fini(own->match);
+	free(own->match);
+	own->match = NULL;
+	waiting_publisher_end(w, &own->from);
 }
 
 void publish_match_forget(struct client_link *link)

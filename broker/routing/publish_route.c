@@ -203,3 +203,26 @@ enum publish_outcome publish_route(struct worker *w, struct publish_job *job)
 	}
 	return PUBLISH_ROUTED;
 }
+
+#define OWN_STEPS 8 /* work of a turn (worker.h), where there is hardly anybody */
+
+bool publish_route_slices(struct worker *w, struct publish_job *job, uint64_t until,
+                          enum publish_outcome *outcome)
+{
+	const uint64_t turn_until = w->work_until;
+
+	REQUIRE_EXECUTOR(&w->executor);
+	REQUIRE(job->link == NULL);
+	job->rests = &w->router->own;
+	/* Of its deliveries, too, only so many are made at once. */
+	w->work_until = until < turn_until ? until : turn_until;
+	do {
+		w->work += OWN_STEPS;
+		*outcome = publish_route(w, job);
+	} while (*outcome == PUBLISH_GOES_ON && w->work < until);
+	w->work_until = turn_until;
+	if (*outcome == PUBLISH_GOES_ON)
+		return false;
+	publish_match_forget_own(w, &w->router->own);
+	return true;
+}

@@ -22,6 +22,7 @@ void router_fini(struct worker *w)
 	REQUIRE(r->queue == NULL && r->own_in_flight == 0);
 	for (unsigned executor = 0; executor < w->shared->worker_count; executor++)
 		REQUIRE(r->outbox[executor] == NULL);
+	publish_match_forget_own(w, &r->own);
 	publish_match_fini(&r->match);
 	free(r->merges.items);
 	buf_fini(&r->fan_out.bytes);

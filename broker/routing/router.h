@@ -22,6 +22,7 @@ struct merges {
 /* Memory that is used again for each message; who uses it is handed it. */
 struct router {
 	struct publish_match match;
+	struct resting_publish own; /* the first of ORDERED_PUBLISHES */
 	struct merges merges;
 	uint64_t merge_serial; /* of the newest merges, these or others */
 	struct fan_out fan_out;

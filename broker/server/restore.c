@@ -18,6 +18,7 @@
 #include "session/session_user.h"
 #include "session/subscription.h"
 #include "session/will.h"
+#include "worker/ordered_work.h"
 
 struct restore {
 	struct shared *shared;
@@ -379,6 +380,7 @@ static void settle_executor(struct worker *w)
 	run_as(w);
 	for (size_t i = 0; i < count; i++)
 		settle(session_find_by_id(w, ids[i]));
+	ordered_work_flush(w, ORDERED_PUBLISHES);
 	record_batch_flush(w);
 	batch_send_all(w);
 	free(ids);

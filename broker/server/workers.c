@@ -84,7 +84,7 @@ static bool worker_turn_end(void *arg)
 	if (yield_is_pending(w))
 		more |= yield_turn(w);
 	w->turn++;
-	if (w->sessions->working != NULL || w->sessions->ended != NULL)
+	if (session_turn_is_pending(w))
 		more |= session_turn(w);
 	if (w->output->review != NULL)
 		run_reviews(w);
@@ -187,7 +187,8 @@ static void worker_free(struct worker *w)
 	executor_enter(&w->executor);
 	http_server_fini(w);
 	client_list_fini(w);
-	ordered_work_fini(w);
+	ordered_work_fini(w, ORDERED_POSITIONS);
+	ordered_work_fini(w, ORDERED_PUBLISHES);
 	delivery_queue_fini(w);
 	session_turn_fini(w);
 	memory_wait_fini(w);

@@ -315,7 +315,8 @@ static void on_page(struct task *task, void *executor_arg)
 {
 	struct journal_page *page = container_of(task, struct journal_page, task);
 
-	ordered_work_add(executor_arg, &container_of(page, struct asked_page, page)->work);
+	ordered_work_add(executor_arg, ORDERED_POSITIONS,
+	                 &container_of(page, struct asked_page, page)->work);
 }
 
 static uint64_t least(uint64_t a, uint64_t b)

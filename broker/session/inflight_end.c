@@ -85,7 +85,7 @@ static void give_away(struct session *s, struct inflight_list *list, struct infl
 	}
 }
 
-/* From s->giving on, to those who are online. */
+/* From s->giving on: to those who are online, or where the session has ended to anybody. */
 static void give_some(struct session *s, struct inflight_list *list, size_t *steps)
 {
 	while (s->giving != NULL && *steps > 0) {
@@ -94,10 +94,26 @@ static void give_some(struct session *s, struct inflight_list *list, size_t *ste
 		s->giving = o->next;
 		(*steps)--;
 		if (!is_of_group(s, list, o) ||
-		    !share_has_online(s->worker, o->info->group_id, s->id))
+		    (!s->ended && !share_has_online(s->worker, o->info->group_id, s->id)))
 			continue;
 		*steps -= *steps < LOOKS ? *steps : LOOKS;
 		give_away(s, list, o);
+	}
+}
+
+static void give_stages(struct session *s, size_t *steps)
+{
+	if (s->giving_stage == GIVING_SENT) {
+		give_some(s, &s->sent, steps);
+		if (s->giving == NULL && *steps > 0) {
+			s->giving_stage = GIVING_WAITING;
+			s->giving = s->waiting.head;
+		}
+	}
+	if (s->giving_stage == GIVING_WAITING) {
+		give_some(s, &s->waiting, steps);
+		if (s->giving == NULL)
+			s->giving_stage = GIVING_NOTHING;
 	}
 }
 
@@ -105,31 +121,10 @@ size_t inflight_end_give_slice(struct session *s)
 {
 	size_t budget = (size_t)SLICE_MESSAGES(s->worker) * LOOKS, steps = budget;
 
-	if (s->giving_stage == GIVING_SENT) {
-		give_some(s, &s->sent, &steps);
-		if (s->giving == NULL && steps > 0) {
-			s->giving_stage = GIVING_WAITING;
-			s->giving = s->waiting.head;
-		}
-	}
-	if (s->giving_stage == GIVING_WAITING) {
-		give_some(s, &s->waiting, &steps);
-		if (s->giving == NULL)
-			s->giving_stage = GIVING_NOTHING;
-	}
+	give_stages(s, &steps);
 	if (s->giving_stage != GIVING_NOTHING)
 		session_work_add(s, SESSION_WORK_GIVE);
 	return (budget - steps) / LOOKS;
-}
-
-static void give_all(struct session *s, struct inflight_list *list)
-{
-	struct inflight *o, *next;
-
-	DL_FOREACH_SAFE (list->head, o, next) {
-		if (is_of_group(s, list, o))
-			give_away(s, list, o);
-	}
 }
 
 /* --- the client goes away, and comes back --- */
@@ -158,8 +153,22 @@ void inflight_end_return(struct session *s)
 void inflight_end_give_shared(struct session *s)
 {
 	REQUIRE_OWNER(s);
-	give_all(s, &s->sent);
-	give_all(s, &s->waiting);
+	s->giving = s->sent.head;
+	s->giving_stage = GIVING_SENT;
+}
+
+/* A step is a message that is freed; to be given away it is a multiple. */
+bool inflight_end_give_some(struct session *s, size_t *steps)
+{
+	size_t left = *steps > SIZE_MAX / LOOKS ? SIZE_MAX : *steps * LOOKS;
+
+	REQUIRE_OWNER(s);
+	REQUIRE(s->ended);
+	/* mutant: shared_end_in_slices */
+	give_stages(s, &left);
+	if (*steps != SIZE_MAX)
+		*steps = left / LOOKS;
+	return s->giving_stage == GIVING_NOTHING;
 }
 
 static bool drop_some(struct session *s, struct inflight_list *list, size_t *steps)

@@ -13,8 +13,10 @@ void inflight_end_note_sent(struct session *s);
 void inflight_end_leave(struct session *s);
 /* It is back: nothing more is given away, and PUBRELs are owed again. */
 void inflight_end_return(struct session *s);
-/* The session ends: shared messages go to other members where the standard says so. */
+/* The session ends: shared messages go to other members where the standard says so; now that
+ * begins, and goes on as far as *steps go. False: there are more. */
 void inflight_end_give_shared(struct session *s);
+bool inflight_end_give_some(struct session *s, size_t *steps);
 /* Free what waits and is on the wire, as far as *steps go. False: there is more. */
 bool inflight_end_free_some(struct session *s, size_t *steps);
 

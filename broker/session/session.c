@@ -38,6 +38,23 @@ struct session *session_find(struct worker *w, const struct session_key *key)
 	return place == NULL ? NULL : *place;
 }
 
+static struct session *find_leaving(const struct worker *w, const struct session_key *key)
+{
+	void **place = NULL;
+
+	if (w->sessions->leaving.count > 0)
+		place = table_find(&w->sessions->leaving, key->hash, has_key, key);
+	return place == NULL ? NULL : *place;
+}
+
+bool session_is_leaving(struct worker *w, const struct session_key *key)
+{
+	const struct session *s = session_find(w, key);
+
+	/* mutant: will_after_its_client */
+	return (s != NULL && s->will != NULL && s->will->is_due) || find_leaving(w, key) != NULL;
+}
+
 struct session *session_find_by_id(struct worker *w, uint64_t id)
 {
 	void **place = table_find(&w->sessions->by_id, hash_id(id), NULL, NULL);

@@ -11,6 +11,7 @@
 #include "tree/msg.h"
 #include "tree/subscription_ids.h"
 #include "worker/charge.h"
+#include "worker/ordered_work.h"
 
 struct client_link;
 struct worker;
@@ -113,8 +114,10 @@ struct pending_will {
 	struct session *session;
 	struct msg *msg;
 	struct timer delay;
+	struct ordered_work publishing; /* while it is due */
 	uint32_t delay_s;
 	bool recorded; /* the journal has it */
+	bool is_due;   /* it is being published: until it is, its client cannot come back */
 };
 
 /* In worker->sessions by user key and client id, and by id. One per client,
@@ -195,8 +198,12 @@ struct session_table {
 	struct session *all;               /* utlist DL, the oldest first */
 	struct session *working;           /* session_work.c; utlist DL */
 	struct session *ended;             /* the same */
-	struct session *next_to_check;     /* admission.h goes through all of them */
-	struct session *memory_waits;      /* memory_wait.c */
+	/* Of those by user key and client id that must not begin anew yet: shared messages are left
+	 * to give away, or the will is being published. */
+	struct table leaving;
+	struct session_attach *attaching; /* wait for those, or for a will; utlist DL */
+	struct session *next_to_check;    /* admission.h goes through all of them */
+	struct session *memory_waits;     /* memory_wait.c */
 	struct timer memory_timer;
 	unsigned memory_wait_count;
 	uint64_t next_id;
@@ -219,6 +226,8 @@ struct session_key {
 struct session_key session_key_of(struct slice user_key, struct slice client_id);
 struct session *session_find(struct worker *w, const struct session_key *key);
 struct session *session_find_by_id(struct worker *w, uint64_t id);
+/* Must its client wait? Its will is being published, or it has ended and gives messages away. */
+bool session_is_leaving(struct worker *w, const struct session_key *key);
 /* It belongs to this identity from now on, which has no session of its client id. */
 void session_rename(struct session *s, struct identity *identity);
 /* The limits it lives by at this moment. */

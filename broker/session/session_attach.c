@@ -1,6 +1,7 @@
 /* Takeover, clean start, and whether there is a store for the session. */
 #include "session/session_attach.h"
 
+#include "base/list.h"
 #include "durability/durability.h"
 #include "session/session_lifecycle.h"
 #include "session/session_report.h"
@@ -62,11 +63,10 @@ static struct session *begin_session(struct session_attach *attach)
 }
 
 /* [MQTT3-3.1.4-3] [MQTT3-3.2.2-1, -2, -3] [MQTT5-3.1.4-4] [MQTT5-3.2.2-2, -3] */
-static struct session *take_session(struct session_attach *attach)
+static struct session *take_session(struct session_attach *attach, bool *waits)
 {
 	struct worker *w = attach->worker;
 	struct session *s = session_find(w, &attach->key);
-	bool ended_another = false;
 
 	attach->fault = check(attach, s);
 	if (!fault_is_none(attach->fault))
@@ -78,20 +78,24 @@ static struct session *take_session(struct session_attach *attach)
 		/* A session that ends with its connection has ended now. */
 		s = session_find(w, &attach->key);
 	}
+	if ((*waits = session_is_leaving(w, &attach->key)))
+		return NULL;
 	if (s != NULL && attach->clean_start) { /* [MQTT5-3.1.2-4] [MQTT3-3.1.2-6] */
-		ended_another = s->durable;
+		attach->ended_another = s->durable;
 		session_report_end(s, attach->link->version == MQTT_5_0
 		                          ? "its client connected with Clean Start"
 		                          : "its client connected with Clean Session");
 		session_lifecycle_end(s);
 		s = NULL;
+		if ((*waits = session_is_leaving(w, &attach->key)))
+			return NULL;
 	}
 	/* mutant: session_present */
 	attach->present = s != NULL; /* [MQTT5-3.1.2-5] [MQTT3-3.1.2-4] */
 	if (s == NULL) {
 		s = begin_session(attach);
 		if (s != NULL)
-			s->ended_another = ended_another;
+			s->ended_another = attach->ended_another;
 		return s;
 	}
 	/* The identity of this login: a reload checks it. */
@@ -102,10 +106,17 @@ static struct session *take_session(struct session_attach *attach)
 
 void session_attach_here(struct session_attach *attach)
 {
-	struct session *s;
+	struct session *s = NULL;
+	bool waits = attach->link != NULL && session_is_leaving(attach->worker, &attach->key);
 
 	REQUIRE_OWNER(attach);
-	if (attach->link != NULL && (s = take_session(attach)) != NULL) {
+	if (attach->link != NULL && !waits)
+		s = take_session(attach, &waits);
+	if (waits) {
+		DL_APPEND(attach->worker->sessions->attaching, attach);
+		return;
+	}
+	if (s != NULL) {
 		REQUIRE(s->link == NULL && attach->link->session == NULL);
 		s->expiry_s = attach->expiry_s;
 		s->arrival = attach->arrival;
@@ -115,6 +126,43 @@ void session_attach_here(struct session_attach *attach)
 		attach->session = s;
 	}
 	attach->done(attach);
+}
+
+static struct session_attach *take_first(struct worker *w)
+{
+	struct session_attach *attach = w->sessions->attaching;
+
+	DL_DELETE(w->sessions->attaching, attach);
+	return attach;
+}
+
+/* Work of a turn (worker.h): a CONNECT is handled; one goes on waiting. */
+#define DONE_STEPS 64
+#define LOOK_STEPS 1
+
+void session_attach_turn(struct worker *w)
+{
+	struct session_attach *attach;
+	uint64_t until = w->work + w->turn_steps / 16 + 1;
+	size_t n;
+
+	REQUIRE_EXECUTOR(&w->executor);
+	DL_COUNT(w->sessions->attaching, attach, n);
+	for (; n > 0 && w->work < until; n--) {
+		attach = take_first(w);
+		w->work += session_is_leaving(w, &attach->key) ? LOOK_STEPS : DONE_STEPS;
+		session_attach_here(attach);
+	}
+}
+
+void session_attach_fini(struct worker *w)
+{
+	while (w->sessions->attaching != NULL) {
+		struct session_attach *attach = take_first(w);
+
+		REQUIRE(attach->link == NULL); /* connections go before */
+		attach->done(attach);
+	}
 }
 
 void session_attach_begin(struct session_attach *attach)

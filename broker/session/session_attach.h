@@ -12,6 +12,7 @@ typedef void session_attach_done_fn(struct session_attach *attach);
 
 /* The caller's until `done` is called, and so is what it borrows. */
 struct session_attach {
+	struct session_attach *prev, *next; /* among those that wait */
 	/* What is asked for. */
 	struct worker *worker;
 	struct client_link *link; /* of the connection; NULL: cancelled */
@@ -21,6 +22,7 @@ struct session_attach {
 	uint32_t expiry_s;
 	bool clean_start;
 	bool has_will;
+	bool ended_another; /* already, while it waited */
 	session_attach_done_fn *done;
 	/* The answer. NULL: refused with this fault, or cancelled. */
 	struct session *session;
@@ -35,8 +37,13 @@ void session_attach_begin(struct session_attach *attach);
  */
 void session_attach_cancel(struct session_attach *attach);
 
-/* How it is done where all sessions of a client id are on its owner: at once. */
+/* How it is done where all sessions of a client id are on its owner: at once, but after the will of
+ * its last connection, so that an old "offline" comes before a new "online" (D3). */
 void session_attach_here(struct session_attach *attach);
+/* Those that wait try again. */
+void session_attach_turn(struct worker *w);
+/* The worker goes: all are cancelled. */
+void session_attach_fini(struct worker *w);
 
 /* Who pays for the session of this connection: a reference. */
 struct payer *session_attach_payer(const struct client_link *link, const struct identity *identity);

@@ -51,12 +51,41 @@ static void leave_tables(struct session *s)
 	s->ended = true;
 }
 
+/* The end is recorded when no message is left that has to go to somebody else (D1). */
+static bool finish_end(struct session *s, size_t *steps)
+{
+	if (s->giving_stage != GIVING_NOTHING) {
+		if (!inflight_end_give_some(s, steps))
+			return false;
+		session_journal_end(s);
+	}
+	return s->will == NULL;
+}
+
+static bool is_in_leaving(const struct session *s, const struct session_key *key)
+{
+	const struct table *leaving = &s->worker->sessions->leaving;
+	struct table_probe probe = table_probe_of(leaving, key->hash);
+	void **place;
+
+	while (leaving->count > 0 && (place = table_probe_next(&probe)) != NULL) {
+		if (*place == s)
+			return true;
+	}
+	return false;
+}
+
 bool session_lifecycle_free_some(struct session *s, size_t *steps)
 {
 	struct worker *w = s->worker;
+	struct session_key key = session_key_of(s->origin->user_key, s->origin->client_id);
 
 	REQUIRE_OWNER(s);
 	REQUIRE(s->ended && s->link == NULL);
+	if (!finish_end(s, steps))
+		return false;
+	if (is_in_leaving(s, &key))
+		table_remove(&w->sessions->leaving, key.hash, s);
 	if (!subscriptions_free(s, steps) || !inflight_end_free_some(s, steps) ||
 	    !inbound_free_all(s, steps))
 		return false;
@@ -89,9 +118,27 @@ void session_lifecycle_end(struct session *s)
 	leave_tables(s);
 	inflight_end_give_shared(s);
 	s->worker->upcalls->on_will_due(s);
-	session_journal_end(s);
-	if (!session_lifecycle_free_some(s, &steps))
-		session_work_add_ended(s);
+	if (session_lifecycle_free_some(s, &steps))
+		return;
+	if (s->giving_stage != GIVING_NOTHING || s->will != NULL) {
+		struct session_key key = session_key_of(s->origin->user_key, s->origin->client_id);
+
+		table_add(&s->worker->sessions->leaving, key.hash, s);
+	}
+	session_work_add_ended(s);
+}
+
+void session_lifecycle_finish(struct worker *w, const struct session_key *key)
+{
+	struct table_probe probe = table_probe_of(&w->sessions->leaving, key->hash);
+	void **place;
+
+	REQUIRE_EXECUTOR(&w->executor);
+	while ((place = table_probe_next(&probe)) != NULL) {
+		size_t steps = SIZE_MAX;
+
+		(void)finish_end(*place, &steps);
+	}
 }
 
 void session_lifecycle_free(struct session *s)
@@ -100,6 +147,7 @@ void session_lifecycle_free(struct session *s)
 
 	will_leave(s);
 	leave_tables(s);
+	s->giving_stage = GIVING_NOTHING;
 	(void)session_lifecycle_free_some(s, &steps);
 }
 
@@ -294,7 +342,9 @@ void session_lifecycle_fini(struct worker *w)
 	struct session_table *t = w->sessions;
 
 	REQUIRE(t->all == NULL && t->ended == NULL && t->working == NULL);
+	REQUIRE(t->attaching == NULL && t->leaving.count == 0);
 	REQUIRE(t->by_key.count == 0 && t->by_id.count == 0 && t->filters.count == 0);
+	table_fini(&t->leaving);
 	REQUIRE(!timer_is_armed(&t->memory_timer));
 	acl_subject_free(t->writer_subject);
 	origin_unref(&t->writer_origin);

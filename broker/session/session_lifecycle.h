@@ -33,6 +33,8 @@ void session_lifecycle_arm_expiry(struct session *s);
 bool session_lifecycle_detach(struct session *s, bool publish_will);
 /* End the session with its subscriptions and queues. A pending will is published. */
 void session_lifecycle_end(struct session *s);
+/* If one of this key has ended and gives messages away: all of them, at once. */
+void session_lifecycle_finish(struct worker *w, const struct session_key *key);
 /* Free an ended session as far as *steps go. True: it is freed. */
 bool session_lifecycle_free_some(struct session *s, size_t *steps);
 /* Everything is freed and nothing is published: the broker stops. */

@@ -5,9 +5,11 @@
 #include "base/list.h"
 #include "session/inflight_end.h"
 #include "session/replay.h"
+#include "session/session_attach.h"
 #include "session/session_deliver.h"
 #include "session/session_lifecycle.h"
 #include "session/session_work.h"
+#include "session/will.h"
 
 /* About a quarter of a millisecond: values, messages or filters. */
 #define STEPS_PER_TURN(w) ((w)->turn_steps / 64 + 1)
@@ -41,11 +43,14 @@ void session_turn_fini(struct worker *w)
 	struct table_walk walk = table_walk_of(&w->sessions->by_key);
 	struct session *s;
 
+	session_attach_fini(w);
 	while ((s = table_walk_next(&walk)) != NULL)
 		session_lifecycle_free(s);
 	while (w->sessions->ended != NULL) {
 		size_t steps = SIZE_MAX;
 
+		will_leave(w->sessions->ended);
+		w->sessions->ended->giving_stage = GIVING_NOTHING;
 		(void)free_ended(w, &steps);
 	}
 }
@@ -73,5 +78,7 @@ bool session_turn(struct worker *w)
 	}
 	while (w->sessions->ended != NULL && free_ended(w, &left))
 		;
-	return w->sessions->working != NULL || w->sessions->ended != NULL;
+	if (w->sessions->attaching != NULL)
+		session_attach_turn(w);
+	return session_turn_is_pending(w);
 }

@@ -51,6 +51,8 @@ static bool merge(struct session *s, const struct user_id *row)
 		count(&s->worker->counters.sessions_merged_ended);
 		session_lifecycle_end(s);
 	} else {
+		session_lifecycle_finish(s->worker,
+		                         &key); /* one that has ended: the store has one */
 		if (s->durable) {
 			shared_session_give(shared, s->identity->key);
 			(void)shared_session_take(shared, identity->key, UINT32_MAX);

@@ -58,6 +58,7 @@ void will_leave(struct session *s)
 	REQUIRE_OWNER(s);
 	if (s->will == NULL)
 		return;
+	REQUIRE(!s->will->is_due);
 	executor_timer_disarm(&s->worker->executor, &s->will->delay);
 	/* mutant: memory_given_back */
 	charge_sub(s->worker, &s->charge, will_cost(msg_bytes(s->will->msg)));

@@ -1,7 +1,8 @@
-/* Work that is done in the order in which it came, a slice in each turn: messages at positions of
- * queues, and pages of queues, of which one packet may bring very many.  Nothing of that kind is
- * done while something older waits, whoever it is for, because positions are given in their order.
- * Thread: the worker's. */
+/* Work that is done in the order in which it came, a slice in each turn.  Each kind has a list of
+ * the worker, and nothing of a kind is done while something older of it waits. ORDERED_POSITIONS:
+ * messages at positions of queues, and pages of queues, of which one packet may bring very many;
+ * whoever they are for, because positions are given in their order. ORDERED_PUBLISHES: what no
+ * connection publishes: wills, and the broker's own messages. Thread: the worker's. */
 #ifndef WORKER_ORDERED_WORK_H
 #define WORKER_ORDERED_WORK_H
 
@@ -17,18 +18,18 @@ struct ordered_work {
 };
 
 /* At once, where nothing is older and the turn is not used up; else later. */
-void ordered_work_add(struct worker *w, struct ordered_work *work);
+void ordered_work_add(struct worker *w, enum ordered_kind kind, struct ordered_work *work);
 /* Has what comes now to wait? */
-static inline bool ordered_work_waits(const struct worker *w)
+static inline bool ordered_work_waits(const struct worker *w, enum ordered_kind kind)
 {
-	return w->ordered != NULL || worker_turn_is_used(w);
+	return w->ordered[kind] != NULL || worker_turn_is_used(w);
 }
 /* The newest that waits; NULL: none. */
-struct ordered_work *ordered_work_last(const struct worker *w);
+struct ordered_work *ordered_work_last(const struct worker *w, enum ordered_kind kind);
 /* A slice. */
-void ordered_work_turn(struct worker *w);
-/* All of it: the broker stops. */
-void ordered_work_flush(struct worker *w);
-void ordered_work_fini(struct worker *w);
+void ordered_work_turn(struct worker *w, enum ordered_kind kind);
+/* All of it: the broker stops, or has not begun. */
+void ordered_work_flush(struct worker *w, enum ordered_kind kind);
+void ordered_work_fini(struct worker *w, enum ordered_kind kind);
 
 #endif

@@ -69,6 +69,13 @@ static inline void uncount(_Atomic uint64_t *counter, uint64_t n)
 	count_by(counter, (uint64_t)0 - n);
 }
 
+/* What is done in order, a slice in each turn (ordered_work.h). */
+enum ordered_kind {
+	ORDERED_POSITIONS,
+	ORDERED_PUBLISHES,
+	ORDERED_KINDS,
+};
+
 struct worker {
 	struct executor executor;
 	struct shared *shared;
@@ -83,11 +90,11 @@ struct worker {
 	struct http_server *http;       /* http/http_server.h */
 	struct control_topics *control; /* admin/control_topic.h; NULL: there is none */
 	const struct session_upcalls *upcalls;
-	uint64_t turn;                /* number of the present one */
-	uint64_t work;                /* done so far, in steps of a fraction of a microsecond */
-	uint64_t work_until;          /* at which what can wait is left to the next turn */
-	struct ordered_work *ordered; /* that waits (ordered_work.h); utlist DL */
-	unsigned turn_steps;          /* of work that a connection may cause in a turn */
+	uint64_t turn;       /* number of the present one */
+	uint64_t work;       /* done so far, in steps of a fraction of a microsecond */
+	uint64_t work_until; /* at which what can wait is left to the next turn */
+	struct ordered_work *ordered[ORDERED_KINDS]; /* that waits (ordered_work.h); utlist DL */
+	unsigned turn_steps; /* of work that a connection may cause in a turn */
 	struct log_limit quota_limit, memory_limit;
 	struct quota_space space;
 	struct counters counters;

@@ -142,7 +142,8 @@ void peer_connect(struct peer *p, struct world *w, const struct who *who)
 	*p = (struct peer){.w = w, .wire = world_connect(w, "peer", NULL)};
 	buf_put_string(&body, SLICE("MQTT"));
 	buf_put_u8(&body, who->is_311 ? 4 : 5);
-	buf_put_u8(&body, (uint8_t)((who->resume ? 0 : 2) | (who->will_bytes > 0 ? 4 : 0)));
+	buf_put_u8(&body, (uint8_t)((who->resume ? 0 : 2) | (who->will_bytes > 0 ? 4 : 0) |
+	                            who->will_qos << 3));
 	buf_put_u16(&body, 0);
 	property_put_number(&properties, PROPERTY_SESSION_EXPIRY, who->expiry_s);
 	property_put_number(&properties, PROPERTY_RECEIVE_MAXIMUM,
@@ -158,7 +159,8 @@ void peer_connect(struct peer *p, struct world *w, const struct who *who)
 		uint8_t *payload = xcalloc(1, who->will_bytes);
 
 		buf_put_u8(&body, 0); /* properties */
-		buf_put_string(&body, SLICE("will"));
+		buf_put_string(&body,
+		               slice_of_str(who->will_topic == NULL ? "will" : who->will_topic));
 		buf_put_string(&body, slice_of(payload, who->will_bytes));
 		free(payload);
 	}

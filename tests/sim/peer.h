@@ -26,8 +26,10 @@ struct who {
 	uint32_t expiry_s;
 	uint16_t receive_maximum, topic_aliases;
 	bool resume;
-	bool is_311;       /* MQTT 3.1.1 */
-	size_t will_bytes; /* of its will's payload; 0: it has none. The topic is "will" */
+	bool is_311;            /* MQTT 3.1.1 */
+	size_t will_bytes;      /* of its will's payload; 0: it has none */
+	const char *will_topic; /* NULL: "will" */
+	uint8_t will_qos;
 };
 
 #ifdef COUNTED

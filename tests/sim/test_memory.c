@@ -3,6 +3,7 @@
 #include <malloc.h>
 #include <string.h>
 
+#include "journal/journal_space.h"
 #include "proto/packet_publish.h"
 #include "scenario.h"
 #include "worker/memory_quota.h"
@@ -423,12 +424,55 @@ static void waiting_deliveries_have_a_payer(struct world *w)
 	assert_int_equal(sub->received_count, before + 1);
 }
 
+/* What a commit has to tell its receivers' workers waits for their turns, and no user pays for it:
+ * it counts as waiting in the journal until it is done, so publishers are not read above that mark,
+ * and nothing is lost. */
+static void notifications_are_bounded_by_the_journal(struct world *w)
+{
+	enum { PUBLISHERS = 8, MESSAGES = 25, READERS = 3, BYTES = 100000 };
+	struct client *pubs[PUBLISHERS], *readers[READERS];
+	static char text[BYTES + 1];
+	size_t most = 0;
+	char name[16];
+
+	memset(text, 'x', BYTES);
+	w->journal_paused = false;
+	for (unsigned i = 0; i < READERS; i++) {
+		snprintf(name, sizeof(name), "reader%u", i);
+		readers[i] = join(w, name, &kept);
+		client_subscribe(readers[i], "x", 1);
+	}
+	for (unsigned i = 0; i < PUBLISHERS; i++) {
+		snprintf(name, sizeof(name), "pub%u", i);
+		pubs[i] = join(w, name, &clean);
+	}
+	world_run(w);
+	for (unsigned i = 0; i < w->workers; i++)
+		w->server->workers[i]->turn_steps = 1;
+	for (unsigned i = 0; i < PUBLISHERS * MESSAGES; i++)
+		client_publish(pubs[i % PUBLISHERS], "x", 1, text);
+	for (unsigned i = 0; i < 20000; i++) {
+		world_steps(w, 1);
+		if (journal_waiting(w->journal) > most)
+			most = journal_waiting(w->journal);
+	}
+	world_advance(w, 10000);
+	/* one of each publisher may be on its way when the mark is reached */
+	assert_in_range(most, JOURNAL_HIGH / 2, JOURNAL_HIGH + PUBLISHERS * (BYTES + 1000));
+	for (unsigned i = 0; i < PUBLISHERS; i++)
+		assert_true(client_is_done(pubs[i]));
+	for (unsigned i = 0; i < READERS; i++)
+		assert_int_equal(count_received(readers[i], "x"), PUBLISHERS * MESSAGES);
+}
+
 #define ANONYMOUS                                                                                  \
 	"listeners:\n  - bind: unix:/run/sim.sock\nauthentication:\n  anonymous: true\n"           \
 	"  anonymous_sessions: true\nauthorization:\n  acl_file: acl.yaml\n"
 
 static const char retained_mostly[] = ANONYMOUS "limits: {memory: 3300k, retained_bytes: 8M}\n";
 static const char hardly_a_page[] = ANONYMOUS "limits: {memory: 400k, queue_messages: 1000}\n";
+static const char wide_queues[] =
+    ANONYMOUS "limits: {memory: 1G, queue_messages: 1000, queue_bytes: 100M}\n";
 static const char little_memory[] = ANONYMOUS "limits: {memory: 1500k}\n";
 static const char nearly_full[] = ANONYMOUS "limits: {memory: 6400k, retained_bytes: 8M}\n";
 
@@ -445,6 +489,8 @@ int main(void)
 	                  .seeds = 5, .durable = true),
 	    SCENARIO_WITH(packets_wait_for_the_next_turn, .conf = nearly_full, .seeds = 20),
 	    SCENARIO_WITH(waiting_deliveries_have_a_payer, .conf = little_memory, .seeds = 3),
+	    SCENARIO_WITH(notifications_are_bounded_by_the_journal, .conf = wide_queues, .seeds = 2,
+	                  .durable = true),
 	    SCENARIO_WITH(queue_on_disk_is_read_in_small_pages, .conf = hardly_a_page, .seeds = 10,
 	                  .durable = true),
 	};

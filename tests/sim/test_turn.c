@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "admin/sys_topics.h"
 #include "base/alloc.h"
 #include "peer.h"
 #include "proto/packet_publish.h"
@@ -25,6 +26,8 @@
 #define TURN_STEPS 400000
 /* Messages that went ahead of the disk (durability: interval) are put in their list at once. */
 #define AHEAD_STEPS 600000
+/* The whole budget of a turn: a thousand sessions get one message, and are written to. */
+#define BUDGET_STEPS 800000
 /* All that overlapping filters are, in one piece. */
 #define WHOLE_STEPS 4000000
 
@@ -43,12 +46,15 @@
 #define KEPT        (4000 / SHRINK)
 #define ROUNDS      5
 #define WAITING     (2000 / SHRINK)
+#define SLOW_WILLS  20
+#define SHARED      (20000 / SHRINK)
 
 /* The first ones subscribe, the others publish. */
 struct crowd {
 	struct world *w;
 	struct peer *peers;
 	size_t count;
+	struct sys *sys; /* of which worker 0 has a timer */
 };
 
 static struct peer *join(struct crowd *c, const struct who *like)
@@ -298,6 +304,133 @@ static struct cost wills(struct crowd *c)
 	return cost;
 }
 
+/* Connections break at once, and their wills have very many receivers, or take long to match: until
+ * a will is out, its client cannot come back. */
+static struct cost break_with_wills(struct crowd *c, const struct who *who)
+{
+	size_t first = c->count;
+	struct peer *back;
+	struct cost cost;
+
+	for (unsigned i = 0; i < SLOW_WILLS; i++)
+		(void)join(c, who);
+	forget_output(c);
+	for (unsigned i = 0; i < SLOW_WILLS; i++)
+		memory_send_end(wire_peer(c->peers[first + i].wire), STREAM_END_RESET);
+	cost = peers_run(c->w, c->peers, c->count);
+	back = join(c, &(const struct who){0});
+	assert_in_range(back->got_bytes, 4, 100); /* CONNACK */
+	return cost;
+}
+
+static struct cost wills_overlapping(struct crowd *c)
+{
+	const struct who who = {.will_bytes = 48, .will_topic = overlapping_topic};
+	size_t each = sizeof(overlapping_topic) - 1 + 48 + 5;
+	struct cost cost;
+
+	for (unsigned i = 0; i < SUBSCRIBERS; i++)
+		subscribe_overlapping(c, join(c, &(const struct who){.expiry_s = 1000}));
+	cost = break_with_wills(c, &who);
+	for (unsigned i = 0; i < SUBSCRIBERS; i++)
+		assert_int_equal(c->peers[i].got_bytes, SLOW_WILLS * each);
+	return cost;
+}
+
+static struct cost wills_queued(struct crowd *c)
+{
+	const struct who who = {.will_bytes = 48, .will_qos = 1, .will_topic = "k"};
+	struct cost cost;
+
+	for (unsigned i = 0; i < KEPT; i++) {
+		peer_subscribe_many(join(c, &(const struct who){.expiry_s = 1000}), "k", 1, 1);
+		peer_run(c->w, &c->peers[c->count - 1]);
+	}
+	cost = break_with_wills(c, &who);
+	for (unsigned i = 0; i < KEPT; i++)
+		assert_int_equal(c->peers[i].got_bytes, SLOW_WILLS * (48 + 8));
+	return cost;
+}
+
+/* A session ends with very many messages of a group that it has not acknowledged: others get them,
+ * in slices, and its end is recorded after that. D1 */
+static struct cost shared_at_the_end(struct crowd *c)
+{
+	struct peer *member = join(c, &(const struct who){0}), *other;
+	size_t each = 1 + 1 + 2 + 1 + 2 + 1 + 1; /* of a PUBLISH */
+	struct cost cost;
+
+	peer_subscribe_many(member, "$share/g/s", 1, 1);
+	peer_run(c->w, member);
+	peer_publish_many(join(c, &(const struct who){0}), "s", SHARED, 1, false);
+	peers_run(c->w, c->peers, c->count);
+	other = join(c, &(const struct who){0});
+	peer_subscribe_many(other, "$share/g/s", 1, 1);
+	peer_run(c->w, other);
+	forget_output(c);
+	memory_send_end(wire_peer(c->peers[0].wire), STREAM_END_RESET);
+	cost = peers_run(c->w, c->peers, c->count);
+	assert_int_equal(c->peers[2].got_bytes, SHARED * each);
+	assert_int_equal(c->w->server->workers[0]->counters.sessions, 2);
+	return cost;
+}
+
+/* The broker's own figures, to very many. */
+static struct cost sys_topics(struct crowd *c)
+{
+	struct cost cost;
+
+	for (unsigned i = 0; i < READERS; i++) {
+		peer_subscribe_many(join(c, &(const struct who){.expiry_s = 1000}), "$SYS/#", 1, 0);
+		peer_run(c->w, &c->peers[c->count - 1]);
+	}
+	forget_output(c);
+	c->sys = sys_topics_start(c->w->server);
+	cost = peers_run(c->w, c->peers, c->count);
+	for (unsigned i = 0; i < READERS; i++)
+		assert_in_range(c->peers[i].got_bytes, 2000, 20000);
+	return cost;
+}
+
+#define CLOSED_CONF                                                                                \
+	"listeners: [{bind: unix:/run/sim.sock}]\n"                                                \
+	"authentication: {password_file: users.passwd}\nauthorization: {acl_file: acl.yaml}\n"
+
+static void on_applied(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+/* A reload after which very many connected clients may not log in any more. */
+static struct cost revoked(struct crowd *c)
+{
+	const struct world_settings texts = {.conf = CLOSED_CONF};
+	struct executor *main_executor = &c->w->main_executor;
+	struct cost cost = {0}, last;
+	bool done = false;
+
+	for (unsigned i = 0; i < READERS; i++) {
+		peer_subscribe_many(join(c, &(const struct who){.expiry_s = 1000}), "of/%u/+", 50,
+		                    1);
+		peer_run(c->w, &c->peers[c->count - 1]);
+	}
+	world_reload(c->w, &texts, on_applied, &done);
+	while (!done) {
+		executor_enter(main_executor);
+		(void)executor_turn(main_executor);
+		executor_leave();
+		(void)peers_turn(c->w, c->peers, c->count, &cost);
+	}
+	last = peers_run(c->w, c->peers, c->count);
+	for (size_t i = 0; i < c->count; i++)
+		assert_true(memory_is_gone(wire_peer(c->peers[i].wire)));
+	cost.steps += last.steps;
+	cost.turns += last.turns;
+	if (last.turn_steps > cost.turn_steps)
+		cost.turn_steps = last.turn_steps;
+	return cost;
+}
+
 /* A client that unsubscribes while a message is on its way to very many gets nothing after its
  * UNSUBACK. [MQTT-3.10.4-2] */
 static struct cost unsubscribed_meanwhile(struct crowd *c)
@@ -374,6 +507,7 @@ static struct cost subscribed_meanwhile(struct crowd *c)
 	return cost;
 }
 
+#define ACL "anonymous: { rules: ['allow all #', 'allow subscribe $SYS/#'] }\n"
 #define CONF                                                                                       \
 	"listeners: [{bind: unix:/run/sim.sock}]\n"                                                \
 	"authentication: {anonymous: true, anonymous_sessions: true}\n"                            \
@@ -398,6 +532,12 @@ static const struct row {
     {"the store has space again", space_for_all, TURN_STEPS, false,
      CONF "  queue_messages: 1000000\n  queue_bytes: 1G\npersistence: {directory: x}\n"},
     {"wills that fire together", wills, TURN_STEPS, false, NULL},
+    {"wills to overlapping filters", wills_overlapping, TURN_STEPS, false, NULL},
+    {"wills to many queues", wills_queued, TURN_STEPS, false, CONF "persistence: {directory: x}\n"},
+    {"shared messages of a session that ends", shared_at_the_end, TURN_STEPS, false,
+     CONF "  queue_messages: 1000000\n"},
+    {"$SYS to many", sys_topics, BUDGET_STEPS, false, NULL},
+    {"many are revoked", revoked, TURN_STEPS, false, CONF},
     {"UNSUBSCRIBE meanwhile", unsubscribed_meanwhile, TURN_STEPS, false, NULL},
     {"SUBSCRIBE meanwhile", subscribed_meanwhile, WHOLE_STEPS, true, NULL},
 };
@@ -407,7 +547,7 @@ static void one_row(void **state)
 {
 	const struct row *row = *state;
 	const struct world_settings settings = {
-	    .seed = 1, .workers = 1, .durable = true, .conf = row->conf};
+	    .seed = 1, .workers = 1, .durable = true, .conf = row->conf, .acl = ACL};
 	struct crowd c = {.w = world_new(&settings)};
 	struct cost cost = row->fn(&c);
 
@@ -417,6 +557,7 @@ static void one_row(void **state)
 		peer_fini(&c.peers[i]);
 	free(c.peers);
 	world_free(c.w);
+	sys_topics_free(c.sys);
 	if (IS_COUNTED) {
 		assert_true(cost.turn_steps <= row->turn_steps);
 		assert_true(row->is_whole || cost.steps > 2 * cost.turn_steps);

@@ -1,5 +1,6 @@
 /* Wills: published at most once, exactly when the standard says, and never if cancelled. D6 */
 #include "scenario.h"
+#include "worker/worker.h"
 
 static const struct connect_options clean = {0};
 
@@ -161,6 +162,50 @@ static void denied_will_refuses_the_connect(struct world *w)
 	assert_true(c->session_present);
 }
 
+#define LEVELS     5
+#define LONG_TOPIC "a/a/a/a/a"
+
+/* Who gets a will takes many turns to find; its client is back at once, by a new connection or by
+ * taking over, and what it says then comes after the will. D3 */
+static void will_comes_before_what_its_client_says(struct world *w)
+{
+	struct client *watch = watcher(w), *c = client_new(w, "c", MQTT_5_0);
+	struct connect_options options = with_will(world_random(w, 2) == 0 ? 0 : 1000, 0);
+	char filter[2 * LEVELS];
+
+	for (unsigned i = 0; i < 1 << LEVELS; i++) {
+		for (size_t level = 0; level < LEVELS; level++) {
+			filter[2 * level] = (i >> level & 1) != 0 ? '+' : 'a';
+			filter[2 * level + 1] = level == LEVELS - 1 ? '\0' : '/';
+		}
+		client_subscribe(watch, filter, 1);
+	}
+	w->journal_paused = false;
+	options.will.topic = LONG_TOPIC;
+	options.will.retain = true;
+	for (unsigned round = 0; round < 3; round++) {
+		client_join(c, &options);
+		for (unsigned i = 0; i < w->workers; i++)
+			w->server->workers[i]->turn_steps = 1;
+		client_forget(watch);
+		if (round < 2)
+			client_drop(c);
+		options.keep = world_random(w, 2) == 0;
+		if (round < 2)
+			client_connect(c, &options);
+		else
+			client_connect_over(c, &options);
+		client_publish_retained(c, LONG_TOPIC, 1, "back");
+		world_advance(w, 1000);
+		assert_true(c->accepted);
+		assert_int_equal(watch->received_count, 2);
+		assert_string_equal(watch->received[0].payload, "gone");
+		assert_string_equal(watch->received[1].payload, "back");
+		client_leave(c, REASON_SUCCESS);
+		world_run(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -170,6 +215,8 @@ int main(void)
 	    SCENARIO(takeover_publishes_a_will_without_delay),
 	    SCENARIO(retained_will_is_sent_to_later_subscribers),
 	    SCENARIO(denied_will_refuses_the_connect),
+	    SCENARIO(will_comes_before_what_its_client_says),
+	    SCENARIO_WITH(will_comes_before_what_its_client_says, .durable = true),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
