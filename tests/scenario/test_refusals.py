@@ -145,7 +145,7 @@ def test_another_version(broker, name, level, version, client_id, words):
         client.send(mqtt.packet(mqtt.CONNECT, 0, mqtt.text(name) + bytes([level]) + b"\x02\0\x3c" + mqtt.text("oldie")))
         assert client.expect(mqtt.CONNACK).reason == (0x01 if version == 4 else 0x84)
     line = broker.wait_log("connect-refused", mark)
-    assert (line["client_id"], line["level"]) == (client_id, str(level))
+    assert (line["client_id"], line["protocol_level"]) == (client_id, str(level))
     assert words in line["cause"] and "the broker speaks MQTT 3.1.1 (MQTT, level 4) and 5.0" in line["cause"]
 
 
@@ -163,7 +163,7 @@ def test_a_will_that_is_too_large(broker, step):
         answer = client.expect(mqtt.CONNACK)
         assert answer.reason == 0x95 and "limits.max_connect_size" in answer.props["reason_string"]
     line = broker.wait_log("connect-refused", mark)
-    assert "limits.max_connect_size" in line["cause"] and line["level"] == "5"
+    assert "limits.max_connect_size" in line["cause"] and line["protocol_level"] == "5"
     if step > 100:
         assert (line["client_id"], line["user"]) == ("device", "anna")
 

@@ -47,7 +47,7 @@ def test_the_life_of_a_client(broker, version):
     order = ["connect-received", "login-started", "login-decided", "access-allowed", "session-attached", "client-connected"]
     assert [event for event in events if event in order][:len(order)] == order
     connect = lines[events.index("connect-received")]
-    assert (connect["user"], connect["level"], connect["will"]) == ("anna", str(version), "t/will")
+    assert (connect["user"], connect["protocol_level"], connect["will"]) == ("anna", str(version), "t/will")
     assert lines[events.index("login-decided")]["accepted"] == "1"
     came, went = packets(lines, "packet-received"), packets(lines, "packet-sent")
     assert went[0] == ("CONNACK", None, None, None, "Success" if version == 5 else "Connection Accepted")
