@@ -8,15 +8,15 @@
 #include "base/thread.h"
 
 struct log_tap {
-	bool is_open;
-	int level;
 	char *who; /* NULL: everybody */
 	size_t who_len;
 	char *match;
 	size_t match_len;
-	bool payloads;
 	struct buf lines;
 	uint64_t lost;
+	int level;
+	bool is_open;
+	bool payloads;
 };
 
 _Atomic int log_tap_level = -1;

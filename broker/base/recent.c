@@ -27,8 +27,10 @@ static size_t cost_of(size_t len)
 
 static void forget(struct recent *r, struct recent_entry *e)
 {
-	struct recent_entry **bucket = bucket_of(r, e->key);
+	struct recent_entry **bucket;
 
+	REQUIRE(e != NULL);
+	bucket = bucket_of(r, e->key);
 	REQUIRE(r->count > 0 && r->bytes >= cost_of(e->len));
 	r->bytes -= cost_of(e->len);
 	r->count--;

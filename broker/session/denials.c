@@ -67,7 +67,8 @@ void denials_add(struct session *s, enum acl_action action, struct slice topic,
 	struct worker *w = s->worker;
 	struct recent *denials = &w->sessions->denials;
 	uint64_t key = denials_key(s), before = denials->bytes;
-	uint64_t what = hash_bytes(topic.data, topic.len) + acl_verdict_id(verdict) * 8 + action;
+	uint64_t what =
+	    hash_bytes(topic.data, topic.len) + acl_verdict_id(verdict) * UINT64_C(8) + action;
 	int64_t wall_ms = clock_wall_ms();
 	struct buf text = {0};
 
