@@ -317,7 +317,7 @@ def test_rights_that_end(new_broker):
             slow.send(mqtt.publish(5, PREFIX + "retained", b'{"filter":"many/#","payload":""}', qos=0, props=props))
             page = slow.message()
             mark = broker.mark()
-            broker.acl["roles"]["admin"] = ["allow all # $SYS/#", "allow subscribe $CONTROL/#"]
+            broker.acl = {**ACL, "roles": {**ACL["roles"], "admin": ["allow all # $SYS/#", "allow subscribe $CONTROL/#"]}}
             broker.write()
             ctl(broker, "reload")
             broker.wait_log("publish-denied", mark, topic=PREFIX + "retained")
@@ -411,7 +411,7 @@ def test_a_reload_ends_it(new_broker):
         assert asker.request("log") == 0
         connect_and_see(broker, asker, "reload-1")
         mark = broker.mark()
-        broker.acl["roles"]["admin"] = ["allow all # $SYS/#", "allow subscribe $CONTROL/#"]
+        broker.acl = {**ACL, "roles": {**ACL["roles"], "admin": ["allow all # $SYS/#", "allow subscribe $CONTROL/#"]}}
         broker.write()
         ctl(broker, "reload")
         broker.wait_log("publish-denied", mark, topic=PREFIX + "log")
