@@ -404,6 +404,7 @@ static bool may_read(struct conn *c)
 
 void packet_dispatch_continue(struct conn *c)
 {
+	const bool had_request = c->link.request != NULL;
 	struct slice in;
 
 	REQUIRE_OWNER(&c->link);
@@ -421,6 +422,9 @@ void packet_dispatch_continue(struct conn *c)
 		buf_consume(&c->in, c->in.len - in.len);
 		buf_trim(&c->in);
 	}
+	/* They were passed over while it was under way, and there may have been space. */
+	if (had_request && c->link.request == NULL && c->deferred != NULL)
+		c->link.worker->clients->space_walk.again = true;
 	conn_memory_count(c);
 }
 
