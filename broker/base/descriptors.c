@@ -16,7 +16,8 @@
 #define MARGIN 64
 
 static atomic_int clients_end; /* 0: no bound */
-static atomic_int highest;     /* of a client, so far */
+static _Atomic uint64_t sockets;
+static atomic_int highest; /* of a client, so far */
 
 void descriptors_set_reserve(unsigned long limit)
 {
@@ -51,4 +52,17 @@ void descriptors_taken_by_client(int fd)
 	                                              memory_order_relaxed)) {
 		/* another thread has noted one */
 	}
+}
+
+void descriptors_count_socket(bool is_open)
+{
+	uint64_t before = atomic_fetch_add_explicit(&sockets, is_open ? UINT64_C(1) : UINT64_MAX,
+	                                            memory_order_relaxed);
+
+	REQUIRE(is_open || before > 0);
+}
+
+uint64_t descriptors_sockets(void)
+{
+	return atomic_load_explicit(&sockets, memory_order_relaxed);
 }

@@ -3,6 +3,7 @@
 #define BASE_DESCRIPTORS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Of the limit in force, a quarter but 64 at most is not for clients: a reload, the audit file and
  * broker-ctl find one when clients have taken all others. Thread: main, before there are others. */
@@ -12,5 +13,10 @@ void descriptors_set_reserve(unsigned long limit);
 bool descriptors_free_for_client(int fd);
 /* A client has this one. Any thread. */
 void descriptors_taken_by_client(int fd);
+
+/* Sockets of connections, the broker's clients and others: one was opened, or closed. Any thread.
+ */
+void descriptors_count_socket(bool is_open);
+uint64_t descriptors_sockets(void);
 
 #endif

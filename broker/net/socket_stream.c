@@ -17,6 +17,7 @@
 
 #include "base/alloc.h"
 #include "base/container.h"
+#include "base/descriptors.h"
 #include "base/require.h"
 #include "base/timer.h"
 #include "net/fd_watch.h"
@@ -76,6 +77,15 @@ static bool reads(const struct socket_stream *s)
 
 /* --- ending --- */
 
+static void close_fd(struct socket_stream *s)
+{
+	if (s->fd < 0)
+		return;
+	close(s->fd);
+	s->fd = -1;
+	descriptors_count_socket(false);
+}
+
 static void end_socket(struct socket_stream *s, enum stream_end end)
 {
 	if (s->state == SOCKET_ENDED)
@@ -83,9 +93,7 @@ static void end_socket(struct socket_stream *s, enum stream_end end)
 	executor_timer_disarm(s->stream.executor, &s->deadline);
 	fd_watch_free(s->watch);
 	s->watch = NULL;
-	if (s->fd >= 0)
-		close(s->fd);
-	s->fd = -1;
+	close_fd(s);
 	output_chain_fini(&s->out);
 	loop_queue_remove(&s->stream.loop->queue, &s->output_job);
 	s->state = SOCKET_ENDED;
@@ -429,8 +437,7 @@ static void op_free(struct stream *stream)
 {
 	struct socket_stream *s = socket_of(stream);
 
-	if (s->fd >= 0)
-		close(s->fd);
+	close_fd(s);
 	output_chain_fini(&s->out);
 	if (s->facts.proxy != NULL)
 		s->facts.proxy->free(s->facts.proxy);
@@ -460,6 +467,7 @@ struct stream *socket_stream_new(int fd, const struct peer_address *peer, unsign
 	s->job.run = on_job;
 	s->output_job.run = on_output_job;
 	s->fd = fd;
+	descriptors_count_socket(true);
 	s->state = SOCKET_DETACHED;
 	return &s->stream;
 }
