@@ -13,6 +13,7 @@
 #include "auth/password_file.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/latency.h"
 #include "base/log.h"
 #include "base/thread.h"
 
@@ -26,7 +27,8 @@ struct authenticator {
 	struct login_cache cache;
 	struct pace pace;
 	bool stopping;
-	_Atomic uint64_t unanswered; /* of requests that get a task */
+	_Atomic uint64_t unanswered;                /* of requests that get a task */
+	_Atomic uint64_t hash_cells[LATENCY_CELLS]; /* written under the lock */
 	unsigned thread_count;
 	struct thread threads[THREADS_MAX];
 };
@@ -79,7 +81,7 @@ static void hash_and_answer(struct authenticator *a, struct hash_request *q)
 {
 	/* mutant: nobody_costs_the_slowest_method */
 	char *dummy = pace_slowest(&a->pace);
-	uint64_t begin_ns = clock_monotonic_ns(), until_ns;
+	uint64_t begin_ns = clock_monotonic_ns(), took_ns, until_ns;
 	enum hash_queue_outcome outcome;
 
 	mutex_unlock(&a->lock);
@@ -89,7 +91,9 @@ static void hash_and_answer(struct authenticator *a, struct hash_request *q)
 	/* mutant: password_wiped_before_the_wait */
 	hash_request_wipe_password(q); /* before anything is waited for */
 	mutex_lock(&a->lock);
-	pace_learn(&a->pace, q->hash != NULL ? q->hash : dummy, clock_monotonic_ns() - begin_ns);
+	took_ns = clock_monotonic_ns() - begin_ns;
+	pace_learn(&a->pace, q->hash != NULL ? q->hash : dummy, took_ns);
+	latency_count(a->hash_cells, ms_up(took_ns));
 	until_ns = begin_ns + pace_failure_ns(&a->pace);
 	q->refuse_at_ms = ms_up(until_ns);
 	/* mutant: failed_login_waits */
@@ -355,4 +359,9 @@ size_t authenticator_forgive(struct authenticator *a, struct slice user, struct 
 uint64_t authenticator_waiting(const struct authenticator *a)
 {
 	return atomic_load(&a->unanswered);
+}
+
+const _Atomic uint64_t *authenticator_hash_cells(const struct authenticator *a)
+{
+	return a->hash_cells;
 }

@@ -5,6 +5,8 @@
 #ifndef AUTH_AUTHENTICATOR_H
 #define AUTH_AUTHENTICATOR_H
 
+#include <stdatomic.h>
+
 #include "auth/hash_request.h"
 #include "auth/login_delay.h"
 
@@ -43,5 +45,7 @@ size_t authenticator_forgive(struct authenticator *a, struct slice user, struct 
 
 /* Requests that have no answer yet. Any thread, without the lock. */
 uint64_t authenticator_waiting(const struct authenticator *a);
+/* How long hashes of passwords took, in milliseconds (base/latency.h). Any thread, the same. */
+const _Atomic uint64_t *authenticator_hash_cells(const struct authenticator *a);
 
 #endif

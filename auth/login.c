@@ -5,6 +5,7 @@
 #include "auth/login.h"
 
 #include "auth/client_id.h"
+#include "base/require.h"
 
 #define ONLY_ASSUMED "the user is only for assume_user, and cannot log in"
 
@@ -134,6 +135,28 @@ static enum login_verdict decide_password(const struct login *l, struct identity
 		    identity_new(IDENTITY_PASSWORD, l->user_name, entry->id, entry->credential);
 	}
 	return LOGIN_NEEDS_PROOF;
+}
+
+/* In the order of login_decide. */
+enum login_method login_method(const struct login *l)
+{
+	REQUIRE(l->conf != NULL);
+	if (certificate_decides(l) || (l->certificate_required && !l->has_certificate))
+		return LOGIN_BY_CERTIFICATE;
+	if (l->peer_name.len > 0)
+		return LOGIN_BY_PEER;
+	if (l->has_user_name)
+		return l->scram ? LOGIN_BY_SCRAM : LOGIN_BY_PASSWORD;
+	return l->assumed_name.len > 0 ? LOGIN_BY_ASSUMED : LOGIN_BY_NOTHING;
+}
+
+enum login_result login_result(enum login_verdict verdict)
+{
+	REQUIRE(verdict != LOGIN_NEEDS_PROOF);
+	/* mutant: refused_logins_are_counted */
+	if (verdict == LOGIN_ACCEPTED)
+		return LOGIN_RESULT_ACCEPTED;
+	return verdict == LOGIN_BUSY ? LOGIN_RESULT_BUSY : LOGIN_RESULT_REFUSED;
 }
 
 enum login_verdict login_decide(const struct login *l, struct identity **identity, const char **why)

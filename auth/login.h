@@ -42,6 +42,20 @@ enum login_verdict {
 	LOGIN_BAD_CLIENT_ID,  /* 0x85, 3.1.1 code 2: bind_client_id; *why may be sent */
 };
 
+/* How a client logs in: whatever login_decide looks at first. */
+enum login_method {
+#define METHOD(id, name) LOGIN_BY_##id,
+#include "auth/login_methods.def"
+#undef METHOD
+	LOGIN_METHODS
+};
+
+/* What becomes of logins, for who counts them. */
+enum login_result { LOGIN_RESULT_ACCEPTED, LOGIN_RESULT_REFUSED, LOGIN_RESULT_BUSY, LOGIN_RESULTS };
+
+enum login_method login_method(const struct login *l);
+enum login_result login_result(enum login_verdict verdict);
+
 /* The same words for every name. */
 #define LOGIN_BUSY_CAUSE                                                                           \
 	"many wrong passwords came from this address, and too many logins wait: try again later"

@@ -36,6 +36,7 @@ bool login_request_start(struct login_request *r, const struct login *login,
 
 	REQUIRE(r->source == NULL && r->candidate == NULL && r->identity == NULL);
 	r->refuse_at_ms = 0;
+	r->method = login_method(login);
 	r->verdict = login_decide(login, &who, &r->why);
 	if (r->verdict != LOGIN_NEEDS_PROOF) {
 		r->identity = who;

@@ -17,6 +17,8 @@ struct login_request {
 	login_done_fn *done;
 	struct slice address;
 
+	/* Known from the start. */
+	enum login_method method;
 	/* The answer: never LOGIN_NEEDS_PROOF. */
 	enum login_verdict verdict;
 	struct identity *identity; /* NULL unless LOGIN_ACCEPTED; the caller may take it */

@@ -118,11 +118,12 @@ static int put_figures(void)
 static const struct {
 	const char *name, *labels, *text;
 } metrics[] = {
-#define METRIC_COUNTER(name, member, text)           {name, "", text},
-#define METRIC_GAUGE(name, member, text)             {name, "", text},
-#define METRIC_SET(name, label, names, member, text) {name, label, text},
-#define METRIC_HISTOGRAM(name, function, text)       {name, "le", text},
-#define METRIC(type, name, labels, function, text)   {name, labels, text},
+#define METRIC_COUNTER(name, member, text)                 {name, "", text},
+#define METRIC_GAUGE(name, member, text)                   {name, "", text},
+#define METRIC_SET(name, label, names, member, text)       {name, label, text},
+#define METRIC_GAUGE_SET(name, label, names, member, text) {name, label, text},
+#define METRIC_HISTOGRAM(name, function, text)             {name, "le", text},
+#define METRIC(type, name, labels, function, text)         {name, labels, text},
 #include "admin/metrics.def"
 };
 

@@ -36,6 +36,19 @@ static const char *const packet_names[16] = {
 #include "proto/packets.def"
 #undef PACKET
 };
+static const char *const pause_names[PAUSE_REASONS] = {[1] = "other_worker",
+                                                       [2] = "not_reading",
+                                                       [5] = "message_rate",
+                                                       [6] = "store",
+                                                       [9] = "deliveries"};
+_Static_assert(PAUSE_PRESSURE == 1 << 1 && PAUSE_OUTPUT == 1 << 2 && PAUSE_RATE == 1 << 5 &&
+                   PAUSE_STORE == 1 << 6 && PAUSE_FAN_OUT == 1 << 9,
+               "as in session/client_link.h");
+static const char *const method_names[LOGIN_METHODS] = {
+#define METHOD(id, name) name,
+#include "auth/login_methods.def"
+#undef METHOD
+};
 static const char *const qos_names[3] = {"0", "1", "2"};
 static const char *const drop_names[DROP_REASONS] = {
 #define DROP(id, name, text) name,
@@ -46,7 +59,15 @@ static const char *const drop_names[DROP_REASONS] = {
 static const char *const denial_names[DENIED_ACTIONS] = {"publish", "subscribe", "will", "receive",
                                                          "filtered"};
 
-/* ---- sets ---- */
+/* ---- sets, durations ---- */
+
+static void put_cells(struct metrics_text *t, const _Atomic uint64_t *from, double unit_s)
+{
+	uint64_t cells[LATENCY_CELLS] = {0};
+
+	metrics_text_add_cells(cells, from);
+	metrics_text_histogram(t, cells, cells[LATENCY_SUM], unit_s);
+}
 
 /* Identifiers are written in capitals where they are declared. */
 static void put_set(struct metrics_text *t, const char *label, const char *const *names,
@@ -172,6 +193,29 @@ static void put_handshake_failures(struct metrics_text *t, const struct metrics_
 		    causes[i], NULL);
 }
 
+typedef const _Atomic uint64_t *loop_cells_fn(const struct loop *loop);
+
+static void put_loop_cells(struct metrics_text *t, const struct shared *shared,
+                           loop_cells_fn *cells_of, double unit_s)
+{
+	uint64_t cells[LATENCY_CELLS] = {0};
+
+	for (unsigned i = 0; i < shared->worker_count; i++)
+		if (shared->workers[i]->loop != NULL)
+			metrics_text_add_cells(cells, cells_of(shared->workers[i]->loop));
+	metrics_text_histogram(t, cells, cells[LATENCY_SUM], unit_s);
+}
+
+static const _Atomic uint64_t *handshakes_of(const struct loop *loop)
+{
+	return loop_tls_counts(loop)->seconds;
+}
+
+static void put_handshake_seconds(struct metrics_text *t, const struct metrics_source *s)
+{
+	put_loop_cells(t, s->shared, handshakes_of, 0.0001);
+}
+
 struct expiry_visit {
 	struct metrics_text *t;
 	enum tls_context_expiry wanted;
@@ -208,6 +252,28 @@ static void put_certificates(struct metrics_text *t, const struct metrics_source
 static void put_revocation_lists(struct metrics_text *t, const struct metrics_source *s)
 {
 	put_expiries(t, s, TLS_CONTEXT_CLIENT_CRL);
+}
+
+/* ---- logins ---- */
+
+static void put_logins(struct metrics_text *t, const struct metrics_source *s)
+{
+	static const char *const results[LOGIN_RESULTS] = {[LOGIN_RESULT_ACCEPTED] = "accepted",
+	                                                   [LOGIN_RESULT_REFUSED] = "refused",
+	                                                   [LOGIN_RESULT_BUSY] = "unchecked"};
+
+	for (size_t i = 0; i < ARRAY_LEN(s->stats.logins); i++)
+		metrics_text_number(t, s->stats.logins[i], "method",
+		                    method_names[i / LOGIN_RESULTS], "result",
+		                    results[i % LOGIN_RESULTS], NULL);
+}
+
+static void put_hash_seconds(struct metrics_text *t, const struct metrics_source *s)
+{
+	static const _Atomic uint64_t none[LATENCY_CELLS];
+	const struct authenticator *a = s->shared->authenticator;
+
+	put_cells(t, a == NULL ? none : authenticator_hash_cells(a), 0.001);
 }
 
 /* ---- messages, sessions ---- */
@@ -318,6 +384,20 @@ static void put_last_reload_time(struct metrics_text *t, const struct metrics_so
 	metrics_text_number(t, atomic_load(&s->shared->reloads.last_ms) / 1000, NULL);
 }
 
+static void put_log_suppressed(struct metrics_text *t, const struct metrics_source *s)
+{
+	(void)s;
+	for (unsigned e = 0; e < EVENT_COUNT; e++)
+		if (log_is_limited((enum event)e))
+			metrics_text_number(t, log_suppressed((enum event)e), "event",
+			                    event_name((enum event)e), NULL);
+}
+
+static void put_turn_seconds(struct metrics_text *t, const struct metrics_source *s)
+{
+	put_loop_cells(t, s->shared, loop_turn_cells, 0.001);
+}
+
 static void put_workers(struct metrics_text *t, const struct metrics_source *s)
 {
 	metrics_text_number(t, s->shared->worker_count, NULL);
@@ -395,6 +475,15 @@ static const struct metric_row {
 	{.name = its_name,                                                                         \
 	 .help = text,                                                                             \
 	 .type = METRIC_TYPE_COUNTER,                                                              \
+	 .kind = ROW_SET,                                                                          \
+	 .offset = offsetof(struct stats, member),                                                 \
+	 .label = its_label,                                                                       \
+	 .names = its_names,                                                                       \
+	 .count = ARRAY_LEN(its_names)},
+#define METRIC_GAUGE_SET(its_name, its_label, its_names, member, text)                             \
+	{.name = its_name,                                                                         \
+	 .help = text,                                                                             \
+	 .type = METRIC_TYPE_GAUGE,                                                                \
 	 .kind = ROW_SET,                                                                          \
 	 .offset = offsetof(struct stats, member),                                                 \
 	 .label = its_label,                                                                       \

@@ -99,6 +99,13 @@ void metrics_text_histogram(struct metrics_text *t, const uint64_t *cells, uint6
 	buf_printf(t->out, "%s_count %" PRIu64 "\n", t->name, below);
 }
 
+void metrics_text_add_cells(uint64_t *cells, const _Atomic uint64_t *from)
+{
+	REQUIRE(cells != NULL && from != NULL);
+	for (unsigned i = 0; i < LATENCY_CELLS; i++)
+		cells[i] += atomic_load_explicit(&from[i], memory_order_relaxed);
+}
+
 void metrics_text_end(struct metrics_text *t)
 {
 	if (t->is_open_metrics)

@@ -3,6 +3,7 @@
 #ifndef ADMIN_METRICS_TEXT_H
 #define ADMIN_METRICS_TEXT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/bytes.h"
@@ -29,6 +30,8 @@ void metrics_text_seconds(struct metrics_text *t, double value, ...) __attribute
 /* A histogram of cells (base/latency.h), whose unit is so many seconds; `sum` in units. */
 void metrics_text_histogram(struct metrics_text *t, const uint64_t *cells, uint64_t sum,
                             double unit_s);
+/* Cells that another thread counts, to those of a sum. */
+void metrics_text_add_cells(uint64_t *cells, const _Atomic uint64_t *from);
 /* After the last family. */
 void metrics_text_end(struct metrics_text *t);
 

@@ -24,6 +24,13 @@ static inline unsigned latency_cell(uint64_t units)
 	return cell < LATENCY_BOUNDS ? cell : LATENCY_BOUNDS;
 }
 
+/* Less than a unit: most of what is counted often. One writer. */
+static inline void latency_count_zero(_Atomic uint64_t cells[LATENCY_CELLS])
+{
+	atomic_store_explicit(&cells[0], atomic_load_explicit(&cells[0], memory_order_relaxed) + 1,
+	                      memory_order_relaxed);
+}
+
 /* One writer. */
 static inline void latency_count(_Atomic uint64_t cells[LATENCY_CELLS], uint64_t units)
 {

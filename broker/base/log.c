@@ -41,6 +41,7 @@ static log_output_dropped_fn put_dropped;
 static struct log_output errors = LOG_OUTPUT_INITIALIZER("log", STDERR_FILENO, put_dropped);
 static struct log_output audit = LOG_OUTPUT_INITIALIZER("audit", -1, put_dropped);
 static atomic_bool audit_on;
+static _Atomic uint64_t suppressed_lines[EVENT_COUNT];
 
 atomic_bool log_debug;
 
@@ -395,15 +396,17 @@ void log_set_audit(int fd)
 	log_output_set_fd(&audit, fd);
 }
 
-bool log_limit_pass(struct log_limit *limit, uint64_t now_ms, uint64_t window_ms, uint32_t burst,
-                    uint32_t *suppressed)
+bool log_limit_pass(enum event e, struct log_limit *limit, uint64_t now_ms, uint64_t window_ms,
+                    uint32_t burst, uint32_t *suppressed)
 {
+	REQUIRE(e < EVENT_COUNT && window_ms > 0 && burst > 0);
 	if (limit->window_start_ms == 0 || now_ms - limit->window_start_ms >= window_ms) {
 		limit->window_start_ms = now_ms == 0 ? 1 : now_ms;
 		limit->passed = 0;
 	}
 	if (limit->passed >= burst) {
 		limit->suppressed++;
+		atomic_fetch_add_explicit(&suppressed_lines[e], 1, memory_order_relaxed);
 		return false;
 	}
 	limit->passed++;
@@ -411,3 +414,36 @@ bool log_limit_pass(struct log_limit *limit, uint64_t now_ms, uint64_t window_ms
 	limit->suppressed = 0;
 	return true;
 }
+
+uint64_t log_suppressed(enum event e)
+{
+	REQUIRE(e < EVENT_COUNT);
+	return atomic_load_explicit(&suppressed_lines[e], memory_order_relaxed);
+}
+
+/* Its row has a field for them; those of dropped messages are among the messages. */
+#define BYTES(field)
+#define STRING(field)
+#define NUMBER(field) || strcmp(#field, "dropped") == 0
+#define SIGNED(field)
+#define COUNT(field) || strcmp(#field, "suppressed") == 0
+#define OPTIONAL(field)
+bool log_is_limited(enum event e)
+{
+	switch (e) {
+#define EVENT(id, name, level, audit, text, fields)                                                \
+	case EVENT_##id:                                                                           \
+		return false fields;
+#include "base/events.def"
+#undef EVENT
+	case EVENT_COUNT:
+		break;
+	}
+	return false;
+}
+#undef BYTES
+#undef STRING
+#undef NUMBER
+#undef SIGNED
+#undef COUNT
+#undef OPTIONAL

@@ -137,8 +137,13 @@ struct log_limit {
 	uint32_t suppressed;
 };
 
-/* True: log this one; *suppressed says how many were left out since the last that passed. */
-bool log_limit_pass(struct log_limit *limit, uint64_t now_ms, uint64_t window_ms, uint32_t burst,
-                    uint32_t *suppressed);
+/* True: log this one, of that event; *suppressed says how many were left out since the last that
+ * passed. */
+bool log_limit_pass(enum event e, struct log_limit *limit, uint64_t now_ms, uint64_t window_ms,
+                    uint32_t burst, uint32_t *suppressed);
+/* How many lines of this event were left out since the start; events of which some may be. Any
+ * thread. */
+uint64_t log_suppressed(enum event e);
+bool log_is_limited(enum event e);
 
 #endif

@@ -127,6 +127,7 @@ static void fail(struct auth_exchange *e, struct fault fault, enum disclosure di
 /* The login itself failed: the same code for everybody. */
 static void fail_login(struct auth_exchange *e, const char *cause, enum disclosure disclosure)
 {
+	login_input_count(e->conn->link.worker, LOGIN_BY_SCRAM, LOGIN_BAD_CREDENTIALS);
 	fail(e,
 	     fault_of(is_first_login(e) ? REASON_BAD_USER_NAME_OR_PASSWORD : REASON_NOT_AUTHORIZED,
 	              cause),
@@ -163,6 +164,7 @@ static void succeed(struct auth_exchange *e)
 	struct conn *c = e->conn;
 	struct connect packet;
 
+	login_input_count(c->link.worker, LOGIN_BY_SCRAM, LOGIN_ACCEPTED);
 	c->auth_exchange = NULL;
 	c->attempt = NULL;
 	if (is_first_login(e)) {
@@ -171,9 +173,11 @@ static void succeed(struct auth_exchange *e)
 		c->enhanced = true;
 		connect_accept(c, &packet, buf_slice(&e->answer));
 	} else {
-		packet_auth_encode(link_output_buf(&c->link), REASON_SUCCESS, SCRAM_METHOD,
-		                   buf_slice(&e->answer));
-		count(&c->link.worker->counters.sent_by_type[PACKET_AUTH]);
+		struct buf *out = link_output_buf(&c->link);
+		size_t before = out->len;
+
+		packet_auth_encode(out, REASON_SUCCESS, SCRAM_METHOD, buf_slice(&e->answer));
+		count_packet_sent(&c->link.worker->counters, PACKET_AUTH, out->len - before);
 	}
 	auth_exchange_free(e);
 }
@@ -217,10 +221,12 @@ static void take_answer(struct auth_exchange *e, struct proof_wait *wait)
 	e->proof = NULL;
 	hash_request_fini(&wait->request);
 	free(wait);
-	if (busy)
+	if (busy) {
+		login_input_count(e->conn->link.worker, LOGIN_BY_SCRAM, LOGIN_BUSY);
 		fail(e, fault_of(REASON_SERVER_BUSY, LOGIN_BUSY_CAUSE), SHOW_CAUSE);
-	else
+	} else {
 		report(e, accepted);
+	}
 }
 
 static void on_answer(struct task *task, void *executor_arg)
@@ -303,7 +309,7 @@ static void send_auth(struct auth_exchange *e, struct slice data)
 		     SHOW_CAUSE);
 	} else {
 		buf_put_slice(link_output_buf(&c->link), buf_slice(&packet)); /* [MQTT5-4.12.0-2] */
-		count(&c->link.worker->counters.sent_by_type[PACKET_AUTH]);
+		count_packet_sent(&c->link.worker->counters, PACKET_AUTH, packet.len);
 	}
 	buf_fini(&packet);
 }
@@ -349,6 +355,7 @@ static void refuse_verdict(struct auth_exchange *e, enum login_verdict verdict)
 		fail_login(e, e->why, HIDE_CAUSE);
 		return;
 	}
+	login_input_count(c->link.worker, LOGIN_BY_SCRAM, verdict);
 	c->auth_exchange = NULL;
 	c->attempt = NULL;
 	decode_connect(e, &packet);

@@ -68,7 +68,7 @@ static void on_early_packet(struct conn *c, const struct frame *f)
 	    fault_of(REASON_PROTOCOL_ERROR, "only AUTH and DISCONNECT may come before CONNACK");
 	struct disconnect d;
 
-	count(&c->link.worker->counters.received_by_type[f->type]);
+	count_packet_received(&c->link.worker->counters, f->type, f->size_bytes);
 	if (f->padded) { /* [MQTT5-1.5.5-1] */
 		auth_exchange_fail(c, fault_of(REASON_MALFORMED,
 		                               "the Remaining Length is not in its shortest form"));

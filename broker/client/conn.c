@@ -44,11 +44,15 @@ static void put_disconnect(struct conn *c, struct fault fault, struct slice serv
 {
 	struct slice text =
 	    client_link_reason_string(&c->link, slice_of_str(fault.cause), REASON_STRING_REST);
+	struct buf *out;
+	size_t before;
 
 	if (!pending_ack_has_connack(&c->link) || c->link.version != MQTT_5_0)
 		return;
-	packet_disconnect_encode(link_output_buf(&c->link), fault.reason, text, server_reference);
-	count(&c->link.worker->counters.sent_by_type[PACKET_DISCONNECT]);
+	out = link_output_buf(&c->link);
+	before = out->len;
+	packet_disconnect_encode(out, fault.reason, text, server_reference);
+	count_packet_sent(&c->link.worker->counters, PACKET_DISCONNECT, out->len - before);
 }
 
 const char *conn_listener_name(const struct conn *c)
@@ -97,7 +101,8 @@ static void log_before_connect(struct conn *c, const char *peer, struct fault fa
 	                                     .listener = conn_listener_name(c),
 	                                     .cause = (const char *)cause.data,
 	                                     .server_name = stream_server_name(c->link.stream)});
-	if (!log_limit_pass(&w->clients->dropped_limit, w->executor.now_ms, 10000, 20, &suppressed))
+	if (!log_limit_pass(EVENT_CONNECTION_CLOSED_BEFORE_CONNECT, &w->clients->dropped_limit,
+	                    w->executor.now_ms, 10000, 20, &suppressed))
 		goto end;
 	(void)ops_of(c)->peek_connect(c, &packet);
 	LOG(CONNECTION_CLOSED_BEFORE_CONNECT, .peer = peer, .listener = conn_listener_name(c),
@@ -253,7 +258,7 @@ void conn_resume(struct conn *c, enum pause_reason why)
 	REQUIRE_OWNER(&c->link);
 	if ((c->link.pauses & why) == 0)
 		return;
-	c->link.pauses &= (uint16_t)~why;
+	client_link_unpause(&c->link, why);
 	if (c->link.pauses != 0)
 		return;
 	/* While we did not read, nothing could arrive: that does not count against the client. */

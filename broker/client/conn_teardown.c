@@ -91,6 +91,7 @@ static void free_conn(struct conn *c)
 	conn_memory_end(c);
 	buf_fini_secret(&c->in); /* a CONNECT that was never complete */
 	deferred_publish_free(c);
+	client_link_forget_pauses(&c->link);
 	link_output_drop(&c->link);
 	topic_alias_fini(&c->link.aliases);
 	topic_alias_fini(&c->link.aliases_out);

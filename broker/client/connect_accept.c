@@ -113,7 +113,7 @@ static void log_connected(struct conn *c, const struct connect *packet, bool pre
 	    .login = special_login(c->link.session->identity));
 }
 
-static void go_live(struct conn *c)
+static void go_live(struct conn *c, const struct connect *packet)
 {
 	struct worker *w = c->link.worker;
 
@@ -128,6 +128,8 @@ static void go_live(struct conn *c)
 		c->counted = true;
 		shared_count_connection(w->shared);
 		count(&w->counters.clients_accepted);
+		count_by(&w->counters.received_bytes_by_type[PACKET_CONNECT],
+		         1 + varint_size((uint32_t)packet->body.len) + packet->body.len);
 		connection_limits_begin_client(c);
 		latency_count(w->counters.connect_ms, w->executor.now_ms - c->since_ms);
 	}
@@ -178,7 +180,7 @@ static void on_session(struct conn *c, const struct connect *packet, bool presen
 		         properties_have(&packet->will.properties, PROPERTY_WILL_DELAY)
 		             ? packet->will.properties.will_delay_s
 		             : 0);
-	go_live(c);
+	go_live(c, packet);
 	if (trace_is_on())
 		trace_attached(s, present);
 	log_connected(c, packet, present);

@@ -142,6 +142,7 @@ static void end_wait(struct login_wait *wait)
 	enum login_verdict verdict = wait->request.verdict;
 	const char *why = wait->request.why;
 	uint64_t since_ms = wait->since_ms;
+	enum login_method method = wait->request.method;
 	struct connect packet UNINITIALIZED;
 
 	REQUIRE(c != NULL && c->login == wait && c->state == CONN_AUTHENTICATING);
@@ -160,6 +161,7 @@ static void end_wait(struct login_wait *wait)
 	/* mutant: checked_when_the_hash_is_there */
 	if (client_link_is_admitted(&c->link)) {
 		waiting_connect_decode(c, &packet);
+		login_input_count(c->link.worker, method, verdict);
 		if (trace_is_on())
 			trace_decided(c, &packet, verdict == LOGIN_ACCEPTED ? NULL : why, since_ms);
 		if (verdict == LOGIN_ACCEPTED)

@@ -11,6 +11,12 @@
 
 #define PROTOCOL_MAX 32
 
+static void put_connack(struct conn *c, const struct buf *bytes)
+{
+	buf_put_slice(link_output_buf(&c->link), buf_slice(bytes));
+	count_packet_sent(&c->link.worker->counters, PACKET_CONNACK, bytes->len);
+}
+
 /* If the client takes only small packets, the text is left out before the code. [MQTT5-3.1.2-24]
  * [MQTT5-3.2.2-19] */
 static void put_refusal(struct conn *c, const struct connect *packet, const struct connack *ack)
@@ -27,7 +33,7 @@ static void put_refusal(struct conn *c, const struct connect *packet, const stru
 		packet_connack_encode(&bytes, &plain);
 	}
 	if (bytes.len <= max)
-		buf_put_slice(link_output_buf(&c->link), buf_slice(&bytes));
+		put_connack(c, &bytes);
 	buf_fini(&bytes);
 }
 
@@ -60,8 +66,8 @@ static void refuse_with(struct conn *c, const struct connect *packet, const char
 		return;
 	REQUIRE(!pending_ack_has_connack(&c->link));
 	stream_peer_text(c->link.stream, peer, sizeof(peer));
-	if (log_limit_pass(&w->clients->refusal_limit, w->executor.now_ms, 10000, 50,
-	                   &suppressed)) {
+	if (log_limit_pass(EVENT_CONNECT_REFUSED, &w->clients->refusal_limit, w->executor.now_ms,
+	                   10000, 50, &suppressed)) {
 		stream_certificate_subject(c->link.stream, &certificate);
 		LOG(CONNECT_REFUSED, .client_id = packet->client_id, .user = packet->user_name,
 		    .peer = peer, .listener = conn_listener_name(c),
@@ -190,7 +196,7 @@ static void refuse_accepted(struct conn *c, struct fault fault, struct slice ser
 	packet_connack_encode(&bytes, &ack);
 	if (bytes.len <= c->link.max_packet_bytes &&
 	    (c->link.version == MQTT_5_0 || reason_connack_v3(fault.reason) != 0))
-		buf_put_slice(link_output_buf(&c->link), buf_slice(&bytes));
+		put_connack(c, &bytes);
 	buf_fini(&bytes);
 	c->clean_disconnect = true; /* a client without CONNACK has no will */
 	conn_close_with(c, CLOSE_LATE_REFUSAL, fault, server_reference);

@@ -21,7 +21,8 @@ bool connection_limits_take_address(struct worker *w, struct stream *stream,
 	if (keyed_counter_take(&w->shared->address_connections, stream_peer_key(stream),
 	                       max_of(l->limits.connections_per_address)))
 		return true;
-	if (!log_limit_pass(&w->quota_limit, w->executor.now_ms + 1, 10000, 5, &suppressed))
+	if (!log_limit_pass(EVENT_CONNECTION_CLOSED_BEFORE_CONNECT, &w->quota_limit,
+	                    w->executor.now_ms + 1, 10000, 5, &suppressed))
 		return false;
 	stream_peer_text(stream, peer, sizeof(peer));
 	LOG(CONNECTION_CLOSED_BEFORE_CONNECT, .peer = peer, .listener = l->bind, .sni = "",

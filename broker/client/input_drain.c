@@ -69,7 +69,7 @@ static void skip(struct conn *c, const struct frame *f)
 		d->since_ms = d->heard_ms = w->executor.now_ms;
 		executor_timer_arm(&w->executor, &d->timer, DRAIN_IDLE_MS);
 	}
-	count(&w->counters.received_by_type[f->type]);
+	count_packet_received(&w->counters, f->type, f->size_bytes);
 	if (f->type == PACKET_PUBLISH && packet_publish_qos(f) == 0)
 		count_drop(&w->counters, DROP_STORE_FULL);
 }

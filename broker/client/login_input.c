@@ -60,3 +60,10 @@ bool login_input_still_valid(struct conn *c, const struct connect *packet,
 	buf_fini(&name);
 	return valid;
 }
+
+void login_input_count(struct worker *w, enum login_method method, enum login_verdict verdict)
+{
+	REQUIRE_EXECUTOR(&w->executor);
+	REQUIRE(method < LOGIN_METHODS);
+	count(&w->counters.logins[method * LOGIN_RESULTS + login_result(verdict)]);
+}

@@ -9,6 +9,8 @@
  * for as long as `out` is used. */
 void login_input_fill(struct conn *c, const struct connect *packet, struct buf *name,
                       struct login *out);
+/* One more was decided. */
+void login_input_count(struct worker *w, enum login_method method, enum login_verdict verdict);
 /* Could `id`, which could log in by the configuration of that generation, log in with this CONNECT
  * now? */
 bool login_input_still_valid(struct conn *c, const struct connect *packet,

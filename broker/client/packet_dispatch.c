@@ -109,7 +109,7 @@ static bool handle_packet(struct conn *c, const struct frame *f, uint64_t receiv
 	c->link.defers = c->link.goes_on = false;
 	w->output->received_ms = received_ms;
 	w->work++;
-	count(&w->counters.received_by_type[f->type]);
+	count_packet_received(&w->counters, f->type, f->size_bytes);
 	if (trace_is_on() && c->link.request == NULL)
 		trace_received(&c->link, f);
 	if (handler == NULL) {
@@ -126,8 +126,10 @@ static bool handle_packet(struct conn *c, const struct frame *f, uint64_t receiv
 		publish_match_forget(&c->link);
 	if (!fault_is_none(fault))
 		conn_fail(c, fault);
-	if (c->link.defers || is_under_way(c)) /* it will be handled again */
+	if (c->link.defers || is_under_way(c)) { /* it will be handled again */
 		uncount(&w->counters.received_by_type[f->type], 1);
+		uncount(&w->counters.received_bytes_by_type[f->type], f->size_bytes);
+	}
 	return !c->link.defers;
 }
 

@@ -68,7 +68,8 @@ static void log_refusal(const struct http_exchange *x, unsigned status, const ch
 	struct buf request;
 	uint32_t suppressed;
 
-	if (!log_limit_pass(&w->http->refusals, w->executor.now_ms, 10000, 20, &suppressed))
+	if (!log_limit_pass(EVENT_HTTP_REFUSED, &w->http->refusals, w->executor.now_ms, 10000, 20,
+	                    &suppressed))
 		return;
 	request = request_text(x);
 	stream_peer_text(x->stream, peer, sizeof(peer));

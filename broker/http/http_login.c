@@ -10,6 +10,7 @@
 #include "base/base64.h"
 #include "base/utf8.h"
 #include "client/half_open_places.h"
+#include "client/login_input.h"
 #include "http/http_exchange.h"
 #include "http/http_link.h"
 #include "net/listener_gate.h"
@@ -228,6 +229,7 @@ static void end_login(struct http_login *login)
 	enum login_verdict verdict = login->request.verdict;
 	const char *why = login->request.why, *full;
 
+	login_input_count(login->worker, login->request.method, verdict);
 	c->x.identity = login->request.identity;
 	login->request.identity = NULL;
 	c->login = NULL;

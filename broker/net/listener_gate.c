@@ -33,7 +33,8 @@ bool listener_gate_admits(struct listener_gate *gate, const struct peer_address 
 	    .peer = peer,
 	    .listener = conf->bind,
 	    .cause = "its address is not in the allow_from of the listener"});
-	if (!log_limit_pass(&gate->addresses, now_ms, WINDOW_MS, LINES_PER_WINDOW, &suppressed))
+	if (!log_limit_pass(EVENT_ADDRESS_REFUSED, &gate->addresses, now_ms, WINDOW_MS,
+	                    LINES_PER_WINDOW, &suppressed))
 		return false;
 	proxy_len = proxy == NULL ? 0 : peer_address_text(proxy, proxy_text, sizeof(proxy_text));
 	(void)peer_address_text(peer, text, sizeof(text));
@@ -49,7 +50,8 @@ void listener_gate_refuse_proxy(struct listener_gate *gate, const struct peer_ad
 	uint32_t suppressed;
 
 	count_refusal(gate->refused_proxies);
-	if (!log_limit_pass(&gate->proxies, now_ms, WINDOW_MS, LINES_PER_WINDOW, &suppressed))
+	if (!log_limit_pass(EVENT_PROXY_REFUSED, &gate->proxies, now_ms, WINDOW_MS,
+	                    LINES_PER_WINDOW, &suppressed))
 		return;
 	(void)peer_address_text(sender, text, sizeof(text));
 	LOG(PROXY_REFUSED, .peer = text, .listener = gate->conf->bind, .cause = cause,

@@ -79,11 +79,24 @@ static void on_timer(uv_timer_t *handle)
 	loop_kick(loop);
 }
 
+/* libuv has read its clock since the turn before. */
+static void on_prepare(uv_prepare_t *handle)
+{
+	struct loop *loop = handle->data;
+	uint64_t ms = uv_now(&loop->uv) - loop->turn_since_ms;
+
+	if (ms == 0)
+		latency_count_zero(loop->turn_cells);
+	else
+		latency_count(loop->turn_cells, ms);
+}
+
 static void on_check(uv_check_t *handle)
 {
 	struct loop *loop = handle->data;
 	uint64_t wait_ms, due_ms;
 
+	loop->turn_since_ms = uv_now(&loop->uv);
 	uv_idle_stop(&loop->idle);
 	if (!loop_queue_is_empty(&loop->queue)) {
 		executor_update_now(loop->executor);
@@ -125,11 +138,14 @@ static int handles_init(struct loop *loop)
 	}
 	REQUIRE(uv_poll_start(&loop->wake, UV_READABLE, on_wake) == 0);
 	loop->wake.data = loop;
+	REQUIRE(uv_prepare_init(&loop->uv, &loop->prepare) == 0);
 	REQUIRE(uv_check_init(&loop->uv, &loop->check) == 0);
 	REQUIRE(uv_idle_init(&loop->uv, &loop->idle) == 0);
 	REQUIRE(uv_timer_init(&loop->uv, &loop->timer) == 0);
+	loop->prepare.data = loop;
 	loop->check.data = loop;
 	loop->timer.data = loop;
+	REQUIRE(uv_prepare_start(&loop->prepare, on_prepare) == 0);
 	REQUIRE(uv_check_start(&loop->check, on_check) == 0);
 	return 0;
 }
@@ -151,6 +167,7 @@ struct loop *loop_new(struct executor *executor, int *error)
 	}
 	loop->executor = executor;
 	loop->due_ms = UINT64_MAX;
+	loop->turn_since_ms = uv_now(&loop->uv);
 	executor_set_wake(executor, wake, loop);
 	*error = 0;
 	return loop;
@@ -179,6 +196,7 @@ void loop_free(struct loop *loop)
 	REQUIRE(loop->signals == NULL);
 	executor_set_wake(loop->executor, NULL, NULL);
 	uv_close((uv_handle_t *)&loop->wake, NULL);
+	uv_close((uv_handle_t *)&loop->prepare, NULL);
 	uv_close((uv_handle_t *)&loop->check, NULL);
 	uv_close((uv_handle_t *)&loop->idle, NULL);
 	uv_close((uv_handle_t *)&loop->timer, NULL);
@@ -193,6 +211,11 @@ void loop_free(struct loop *loop)
 const struct tls_counts *loop_tls_counts(const struct loop *loop)
 {
 	return &loop->tls_counts;
+}
+
+const _Atomic uint64_t *loop_turn_cells(const struct loop *loop)
+{
+	return loop->turn_cells;
 }
 
 struct executor *loop_executor(struct loop *loop)

@@ -3,6 +3,8 @@
 #ifndef NET_LOOP_H
 #define NET_LOOP_H
 
+#include <stdatomic.h>
+
 #include "base/executor.h"
 #include "net/loop_queue.h"
 
@@ -23,6 +25,8 @@ struct executor *loop_executor(struct loop *loop);
 
 /* Any thread. */
 const struct tls_counts *loop_tls_counts(const struct loop *loop);
+/* How long its turns were, in milliseconds (base/latency.h). */
+const _Atomic uint64_t *loop_turn_cells(const struct loop *loop);
 
 /* The next poll does not wait. No system call. */
 void loop_kick(struct loop *loop);

@@ -23,6 +23,7 @@ struct loop {
 	/* An eventfd: uv_async_t does the same, and may spin until its sender is back from the
 	 * kernel. */
 	int wake_fd;
+	uv_prepare_t prepare; /* before a poll: a turn has ended */
 	uv_check_t check;
 	uv_idle_t idle;   /* started: the next poll does not wait */
 	uv_timer_t timer; /* the executor's next due time */
@@ -38,6 +39,9 @@ struct loop {
 
 	struct loop_queue queue;
 	struct tls_counts tls_counts;
+	/* When the poll of this turn ended, by libuv's clock, which it reads anyway. */
+	uint64_t turn_since_ms;
+	_Atomic uint64_t turn_cells[LATENCY_CELLS];
 	/* Streams whose owners are being called, the innermost first (stream.c). */
 	struct stream_call *calls;
 	/* What the streams of one kind share on this loop: made by the first, freed with the loop

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/latency.h"
+
 enum tls_refusal {
 	TLS_REFUSAL_PLAINTEXT, /* the first bytes were no TLS */
 	TLS_REFUSAL_GONE,      /* the client closed the connection */
@@ -19,6 +21,8 @@ struct tls_counts {
 	/* By version (1.2, 1.3), and whether a session was resumed. */
 	_Atomic uint64_t done[2][2];
 	_Atomic uint64_t refused[TLS_REFUSALS];
+	/* From the first bytes to the end of those that succeeded, in tenths of a millisecond. */
+	_Atomic uint64_t seconds[LATENCY_CELLS];
 };
 
 /* One writer. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/require.h"
 #include "net/loop.h"
 #include "net/loop_internal.h"
@@ -55,6 +56,7 @@ static bool start_handshake(struct tls_stream *t)
 	SSL_set_accept_state(t->ssl);
 	SSL_set_options(t->ssl, SSL_OP_CLEANSE_PLAINTEXT); /* until the first packet is whole */
 	t->io.hello = xnew(t->io.hello);
+	t->io.hello->since_ns = clock_monotonic_ns();
 	return true;
 }
 
@@ -64,6 +66,8 @@ static void count_done(const struct tls_stream *t)
 	bool is_resumed = SSL_session_reused(t->ssl) == 1;
 
 	tls_counts_add(&t->stream.loop->tls_counts.done[is_13][is_resumed]);
+	latency_count(t->stream.loop->tls_counts.seconds,
+	              (clock_monotonic_ns() - t->io.hello->since_ns + 50000) / 100000);
 }
 
 static void finish_handshake(struct tls_stream *t)

@@ -18,6 +18,7 @@ struct tls_hello {
 	uint8_t version_count, suite_count, group_count;
 	uint16_t suites_left_out, groups_left_out;
 	bool seen, extended_master_secret;
+	uint64_t since_ns; /* when its first bytes were there */
 	char server_name[256];
 	char protocols[64]; /* ALPN */
 };

@@ -285,13 +285,13 @@ const char *tls_log_plaintext_cause(const struct tls_context *ctx, struct slice 
 
 /* --- lines --- */
 
-static bool may_log(struct tls_context *ctx, struct log_limit *limit, uint64_t now_ms,
+static bool may_log(enum event e, struct tls_context *ctx, struct log_limit *limit, uint64_t now_ms,
                     uint32_t *suppressed)
 {
 	bool pass;
 
 	mutex_lock(&ctx->lock);
-	pass = log_limit_pass(limit, now_ms, WINDOW_MS, LINES_PER_WINDOW, suppressed);
+	pass = log_limit_pass(e, limit, now_ms, WINDOW_MS, LINES_PER_WINDOW, suppressed);
 	mutex_unlock(&ctx->lock);
 	return pass;
 }
@@ -415,7 +415,8 @@ void tls_log_handshake_failed(const struct tls_report *report, uint64_t now_ms)
 	                                     .offered = buf_slice(&offered),
 	                                     .certificate = buf_slice(&certificate)});
 	if (!log_wants(EVENT_HANDSHAKE_FAILED) ||
-	    !may_log(report->ctx, &report->ctx->failures, now_ms, &suppressed))
+	    !may_log(EVENT_HANDSHAKE_FAILED, report->ctx, &report->ctx->failures, now_ms,
+	             &suppressed))
 		goto end;
 	(void)peer_address_text(report->peer, peer, sizeof(peer));
 	LOG(HANDSHAKE_FAILED, .peer = peer, .listener = name_of(report->ctx),
@@ -435,7 +436,7 @@ void tls_log_broken(const struct tls_report *report, uint64_t now_ms)
 	uint32_t suppressed;
 
 	if (!log_wants(EVENT_TLS_BROKEN) ||
-	    !may_log(report->ctx, &report->ctx->failures, now_ms, &suppressed))
+	    !may_log(EVENT_TLS_BROKEN, report->ctx, &report->ctx->failures, now_ms, &suppressed))
 		return;
 	(void)peer_address_text(report->peer, peer, sizeof(peer));
 	LOG(TLS_BROKEN, .peer = peer, .listener = name_of(report->ctx),
@@ -450,7 +451,7 @@ void tls_log_excess(const struct tls_report *report, const struct tls_excess *ex
 	uint32_t suppressed;
 
 	if (!log_wants(EVENT_TLS_EXCESS) ||
-	    !may_log(report->ctx, &report->ctx->failures, now_ms, &suppressed))
+	    !may_log(EVENT_TLS_EXCESS, report->ctx, &report->ctx->failures, now_ms, &suppressed))
 		return;
 	(void)peer_address_text(report->peer, peer, sizeof(peer));
 	LOG(TLS_EXCESS, .peer = peer, .listener = name_of(report->ctx), .counted = excess->counted,
@@ -466,7 +467,7 @@ void tls_log_plaintext(const struct peer_address *peer, struct tls_context *ctx,
 	failed_handshakes_add(&(const struct failed_handshake){
 	    .what = "no-tls", .peer = peer, .listener = name_of(ctx), .cause = cause});
 	if (!log_wants(EVENT_PLAINTEXT_REFUSED) ||
-	    !may_log(ctx, &ctx->plaintext, now_ms, &suppressed))
+	    !may_log(EVENT_PLAINTEXT_REFUSED, ctx, &ctx->plaintext, now_ms, &suppressed))
 		return;
 	(void)peer_address_text(peer, text, sizeof(text));
 	LOG(PLAINTEXT_REFUSED, .peer = text, .listener = name_of(ctx), .cause = cause,

@@ -27,7 +27,8 @@ static void lost_to_group(struct worker *w)
 	uint32_t suppressed;
 
 	count_drop(&w->counters, DROP_NO_MEMBER);
-	if (log_limit_pass(&w->router->share_limit, w->executor.now_ms + 1, 10000, 1, &suppressed))
+	if (log_limit_pass(EVENT_MESSAGE_DROPPED, &w->router->share_limit, w->executor.now_ms + 1,
+	                   10000, 1, &suppressed))
 		LOG(MESSAGE_DROPPED, .client_id = SLICE_EMPTY, .user = SLICE_EMPTY,
 		    .cause = "no member of the shared subscription may receive it or has space",
 		    .dropped = suppressed + 1);

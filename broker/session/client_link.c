@@ -15,6 +15,13 @@ void client_link_review(struct client_link *link)
 	output->review = link;
 }
 
+/* One that moves takes its pause along: a worker may have counted the end alone, and the sum is
+ * right. */
+static _Atomic uint64_t *paused_by(const struct client_link *link, enum pause_reason why)
+{
+	return &link->worker->counters.paused_by_reason[__builtin_ctz((unsigned)why)];
+}
+
 void client_link_pause(struct client_link *link, enum pause_reason why)
 {
 	REQUIRE_OWNER(link);
@@ -23,7 +30,25 @@ void client_link_pause(struct client_link *link, enum pause_reason why)
 		stream_pause(link->stream);
 		link->paused_ms = link->worker->executor.now_ms;
 	}
+	if ((link->pauses & why) == 0)
+		count(paused_by(link, why));
 	link->pauses |= (uint16_t)why;
+}
+
+void client_link_unpause(struct client_link *link, enum pause_reason why)
+{
+	REQUIRE_OWNER(link);
+	REQUIRE((link->pauses & why) != 0);
+	uncount(paused_by(link, why), 1);
+	link->pauses &= (uint16_t)~why;
+}
+
+void client_link_forget_pauses(struct client_link *link)
+{
+	REQUIRE_OWNER(link);
+	/* mutant: pauses_end */
+	while (link->pauses != 0)
+		client_link_unpause(link, link->pauses & -link->pauses);
 }
 
 /* --- what it takes --- */

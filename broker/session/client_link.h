@@ -30,6 +30,8 @@ enum pause_reason {
 	PAUSE_TURN = 256,    /* it has had its share of this turn of the loop (yield.h) */
 };
 
+_Static_assert(PAUSE_FAN_OUT >> PAUSE_REASONS == 0, "a counter for each");
+
 /* What an acknowledgement that waits takes of memory, with its bytes: about. */
 #define PENDING_ACK_COST ((size_t)160)
 
@@ -106,6 +108,10 @@ struct worker_output {
 void client_link_review(struct client_link *link);
 /* Stop reading. */
 void client_link_pause(struct client_link *link, enum pause_reason why);
+/* One reason less; stream and input are the caller's. */
+void client_link_unpause(struct client_link *link, enum pause_reason why);
+/* It is freed: it counts no more. */
+void client_link_forget_pauses(struct client_link *link);
 
 /* `text` as a Reason String for this client; empty where it wants none [MQTT5-3.1.2-29], or where
  * the packet, `rest` bytes without it, would be larger than it takes. [MQTT5-3.4.2-2]

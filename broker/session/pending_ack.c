@@ -86,7 +86,7 @@ static void credit(struct client_link *link, enum packet_type type, enum reason 
 static void write_ping(struct client_link *link)
 {
 	packet_ping_encode(link_output_buf(link));
-	count(&link->worker->counters.sent_by_type[PACKET_PINGRESP]);
+	count_packet_sent(&link->worker->counters, PACKET_PINGRESP, 2);
 }
 
 void pending_ack_ping(struct client_link *link)
@@ -114,7 +114,7 @@ static void release(struct client_link *link)
 			link->pending_acks_tail = &link->pending_acks;
 		input_limit_remove(link, r->type);
 		buf_put_slice(link_output_buf(link), buf_slice(&r->bytes));
-		count(&link->worker->counters.sent_by_type[r->type]);
+		count_packet_sent(&link->worker->counters, r->type, r->bytes.len);
 		if (r->type == PACKET_PUBACK || r->type == PACKET_PUBREC)
 			latency_count(link->worker->counters.publish_ack_ms,
 			              link->worker->executor.now_ms - r->since_ms);
@@ -160,9 +160,11 @@ void pending_ack_send(struct client_link *link, enum packet_type type, uint16_t 
 
 	REQUIRE_OWNER(link);
 	if (link->pending_acks == NULL) {
-		packet_ack_encode(link_output_buf(link), link->version, type, packet_id, reason,
-		                  text);
-		count(&link->worker->counters.sent_by_type[type]);
+		struct buf *out = link_output_buf(link);
+		size_t before = out->len;
+
+		packet_ack_encode(out, link->version, type, packet_id, reason, text);
+		count_packet_sent(&link->worker->counters, type, out->len - before);
 		credit(link, type, reason);
 		return;
 	}

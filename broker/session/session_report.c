@@ -37,6 +37,12 @@ static struct log_limit *limit_of(struct session *s, uint32_t rule)
 	return &oldest->limit;
 }
 
+static const enum event denial_events[] = {
+    [DENIAL_PUBLISH] = EVENT_PUBLISH_DENIED,     [DENIAL_SUBSCRIBE] = EVENT_SUBSCRIBE_DENIED,
+    [DENIAL_WILL] = EVENT_WILL_DENIED,           [DENIAL_RECEIVE] = EVENT_DELIVERY_DENIED,
+    [DENIAL_FILTERED] = EVENT_DELIVERY_FILTERED,
+};
+
 void session_report_denial(struct session *s, enum denial_kind kind, struct slice topic,
                            const struct acl_verdict *verdict)
 {
@@ -57,8 +63,8 @@ void session_report_denial(struct session *s, enum denial_kind kind, struct slic
 	/* mutant: denials_are_remembered */
 	if (kind != DENIAL_FILTERED) /* what it never could read, with each message */
 		denials_add(s, actions[kind], topic, verdict);
-	if (!log_limit_pass(limit_of(s, rule), s->worker->executor.now_ms + 1, WINDOW_MS, 1,
-	                    &suppressed))
+	if (!log_limit_pass(denial_events[kind], limit_of(s, rule), s->worker->executor.now_ms + 1,
+	                    WINDOW_MS, 1, &suppressed))
 		return;
 	len = acl_verdict_text(acl, verdict, text, sizeof(text));
 #define WHO  .client_id = session_client_id(s), .user = session_user(s)
@@ -92,8 +98,9 @@ static bool refusal_pass(struct session *s, enum refusal_kind kind, enum reason 
 {
 	uint32_t rule = (uint32_t)reason * 8 + (uint32_t)kind;
 
-	return log_limit_pass(limit_of(s, rule), s->worker->executor.now_ms + 1, WINDOW_MS, 1,
-	                      suppressed);
+	return log_limit_pass(
+	    kind == REFUSAL_SUBSCRIBE ? EVENT_SUBSCRIBE_REFUSED : EVENT_PUBLISH_REFUSED,
+	    limit_of(s, rule), s->worker->executor.now_ms + 1, WINDOW_MS, 1, suppressed);
 }
 
 void session_report_subscribe_refusal(struct session *s, struct slice filter, struct fault fault)
@@ -121,8 +128,8 @@ void session_report_drop(struct session *s, enum drop_reason why, const char *ca
 	REQUIRE_OWNER(s);
 	s->dropped++;
 	count_drop(&s->worker->counters, why);
-	if (log_limit_pass(&log_limits_of(s)->dropped, s->worker->executor.now_ms + 1, 10000, 1,
-	                   &suppressed))
+	if (log_limit_pass(EVENT_MESSAGE_DROPPED, &log_limits_of(s)->dropped,
+	                   s->worker->executor.now_ms + 1, 10000, 1, &suppressed))
 		LOG(MESSAGE_DROPPED, .client_id = session_client_id(s), .user = session_user(s),
 		    .cause = cause, .dropped = s->dropped);
 }
@@ -136,8 +143,8 @@ void session_report_expired_message(struct session *s, const struct msg *msg)
 	count(&s->worker->counters.messages_expired);
 	if (trace_is_on())
 		trace_delivery(s, msg, "dropped: its Message Expiry Interval has passed");
-	if (log_limit_pass(&t->message_limit, s->worker->executor.now_ms + 1, WINDOW_MS, 1,
-	                   &suppressed))
+	if (log_limit_pass(EVENT_MESSAGE_EXPIRED, &t->message_limit, s->worker->executor.now_ms + 1,
+	                   WINDOW_MS, 1, &suppressed))
 		LOG(MESSAGE_EXPIRED, .client_id = session_client_id(s), .user = session_user(s),
 		    .topic = msg_topic(msg), .suppressed = suppressed);
 }
@@ -159,8 +166,8 @@ void session_report_expired(struct session *s)
 
 	REQUIRE_OWNER(s);
 	count(&w->counters.sessions_expired);
-	if (log_limit_pass(&w->sessions->expired_limit, w->executor.now_ms + 1, WINDOW_MS,
-	                   ENDS_LOGGED, &suppressed))
+	if (log_limit_pass(EVENT_SESSION_EXPIRED, &w->sessions->expired_limit,
+	                   w->executor.now_ms + 1, WINDOW_MS, ENDS_LOGGED, &suppressed))
 		LOG(SESSION_EXPIRED, .client_id = session_client_id(s), .user = session_user(s),
 		    .cause = s->removed && in_time ? "its user was removed a day ago"
 		                                   : "its client was away for longer than its "
@@ -178,8 +185,8 @@ void session_report_end(struct session *s, const char *cause)
 	REQUIRE_OWNER(s);
 	if (!s->durable || (s->subscriptions.count == 0 && queued_of(s) == 0))
 		return;
-	if (log_limit_pass(&w->sessions->ended_limit, w->executor.now_ms + 1, WINDOW_MS,
-	                   ENDS_LOGGED, &suppressed))
+	if (log_limit_pass(EVENT_SESSION_ENDED, &w->sessions->ended_limit, w->executor.now_ms + 1,
+	                   WINDOW_MS, ENDS_LOGGED, &suppressed))
 		LOG(SESSION_ENDED, .client_id = session_client_id(s), .user = session_user(s),
 		    .cause = cause, .subscriptions = s->subscriptions.count, .queued = queued_of(s),
 		    .suppressed = suppressed);

@@ -120,7 +120,8 @@ void quota_report_memory(struct worker *w, const struct quota_refusal *refusal)
 
 	REQUIRE_EXECUTOR(&w->executor);
 	count(&w->counters.memory_refused);
-	if (log_limit_pass(&w->memory_limit, w->executor.now_ms + 1, 10000, 5, &suppressed))
+	if (log_limit_pass(EVENT_MEMORY_REFUSED, &w->memory_limit, w->executor.now_ms + 1, 10000, 5,
+	                   &suppressed))
 		LOG(MEMORY_REFUSED, .client_id = refusal->client_id, .user = refusal->user,
 		    .peer = refusal->peer, .what = refusal->what, .cause = refusal->cause,
 		    .suppressed = suppressed);
@@ -179,7 +180,8 @@ void quota_report_retained(struct worker *w, const struct quota_refusal *refusal
 	REQUIRE_EXECUTOR(&w->executor);
 	count_drop(&w->counters, DROP_RETAINED_LIMIT);
 	count(&w->counters.retained_refused);
-	if (log_limit_pass(&w->quota_limit, w->executor.now_ms + 1, 10000, 5, &suppressed))
+	if (log_limit_pass(EVENT_RETAIN_REFUSED, &w->quota_limit, w->executor.now_ms + 1, 10000, 5,
+	                   &suppressed))
 		LOG(RETAIN_REFUSED, .client_id = refusal->client_id, .user = refusal->user,
 		    .topic = topic, .cause = refusal->cause, .suppressed = suppressed);
 }

@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 
+#include "auth/login.h"
 #include "base/executor.h"
 #include "base/latency.h"
 #include "base/log.h"
@@ -39,6 +40,8 @@ enum drop_reason {
  * closed_by_reason. */
 #define DENIED_ACTIONS    5
 #define CLOSE_REASONS_MAX 32
+/* Bits of session/client_link.h:pause_reason. */
+#define PAUSE_REASONS 10
 
 /* What a worker counts; stats_take adds up those of all workers. */
 struct counters {
@@ -57,6 +60,19 @@ static inline void count_by(_Atomic uint64_t *counter, uint64_t n)
 static inline void count(_Atomic uint64_t *counter)
 {
 	count_by(counter, 1);
+}
+
+/* A packet, and its bytes on the wire. */
+static inline void count_packet_received(struct counters *counters, unsigned type, size_t bytes)
+{
+	count(&counters->received_by_type[type]);
+	count_by(&counters->received_bytes_by_type[type], bytes);
+}
+
+static inline void count_packet_sent(struct counters *counters, unsigned type, size_t bytes)
+{
+	count(&counters->sent_by_type[type]);
+	count_by(&counters->sent_bytes_by_type[type], bytes);
 }
 
 static inline void count_drop(struct counters *counters, enum drop_reason why)

@@ -191,9 +191,93 @@ def test_they_count_what_happens(broker):
 
 def test_histograms_are_cumulative_and_agree_with_their_counts(broker):
     found = scrape(broker)
-    for name in ("vakt_publish_ack_seconds", "vakt_connect_seconds", "vakt_store_commit_seconds"):
+    for name in ("vakt_publish_ack_seconds", "vakt_connect_seconds", "vakt_store_commit_seconds", "vakt_tls_handshake_seconds",
+                 "vakt_password_hash_seconds", "vakt_loop_turn_seconds"):
         cells = list(found[f"{name}_bucket"].values())
         assert cells == sorted(cells) and cells[-1] == found[f"{name}_count"][""]
+
+
+def test_logins_by_method_and_result(broker):
+    """Over MQTT and over HTTPS; a right password that is known is not hashed again."""
+    before = scrape(broker)
+    with Wire(broker):
+        pass
+    Wire(broker, password="never this one", expect=0x86).expect_close()
+    Wire(broker, user=None, expect=0x87).expect_close()
+    assert get(broker, certificate="reader")[0].status == 200
+    after = scrape(broker)
+    grown = {labels: value - before["vakt_logins_total"][labels] for labels, value in after["vakt_logins_total"].items()}
+    assert {labels: value for labels, value in grown.items() if value} == {
+        'method="password",result="accepted"': 1, 'method="password",result="refused"': 1, 'method="anonymous",result="refused"': 1,
+        'method="certificate",result="accepted"': 1}
+    assert after["vakt_password_hash_seconds_count"][""] - before["vakt_password_hash_seconds_count"][""] in (1, 2)
+    assert after["vakt_password_hash_seconds_sum"][""] > before["vakt_password_hash_seconds_sum"][""]
+
+
+def test_each_handshake_and_turn_has_its_time(broker):
+    with Wire(broker):
+        found = scrape(broker)
+    handshakes = sum(found["vakt_tls_handshakes_total"].values())
+    assert found["vakt_tls_handshake_seconds_count"][""] == handshakes and 0 < found["vakt_tls_handshake_seconds_sum"][""]
+    assert found["vakt_loop_turn_seconds_count"][""] > handshakes
+
+
+def test_bytes_by_type_are_all_bytes(new_broker):
+    """Whole packets alone were sent and received: each byte has a type, and $SYS has the same sums."""
+    broker = new_broker(acl=ACL, users={"anna": ["all", "figures"]})
+    broker.write_file("token", TOKEN + "\n")
+    broker.config["listeners"].append(https(token_file="token"))
+    broker.write()
+    with broker, Wire(broker, client_id="one") as one, Wire(broker, 4, client_id="two") as two:
+        one.subscribe("t/#", qos=2)
+        for qos in (0, 1, 2):
+            two.publish(f"t/{qos}", b"x" * 1000, qos=qos)
+            assert one.message().qos == qos
+        assert two.publish("t/aliased", b"y" * 70000, qos=1) is not None and one.message().topic == "t/aliased"
+        one.settle()
+        two.settle()
+        found = scrape(broker)
+        received, sent = found["vakt_packet_receive_bytes_total"], found["vakt_packet_transmit_bytes_total"]
+        assert sum(received.values()) == found["vakt_network_receive_bytes_total"][""]
+        assert sum(sent.values()) == found["vakt_network_transmit_bytes_total"][""]
+        assert received['type="publish"'] > 73000 and sent['type="publish"'] > 73000 and sent['type="connack"'] > 8
+        assert sent['type="pingresp"'] == received['type="pingreq"'] == 4
+        two.subscribe("$SYS/broker/bytes/received")
+        while int(two.message().payload) < found["vakt_network_receive_bytes_total"][""]:
+            pass
+
+
+def test_lines_that_are_left_out(broker):
+    before = scrape(broker)["vakt_log_suppressed_total"]
+    with Wire(broker, client_id="repeats") as client:
+        for _ in range(5):
+            client.publish("secret/2", b"x", qos=1)
+    after = scrape(broker)["vakt_log_suppressed_total"]
+    assert after['event="publish-denied"'] - before['event="publish-denied"'] == 4
+    assert after['event="subscribe-denied"'] == before['event="subscribe-denied"']
+
+
+def test_paused_publishers(new_broker):
+    """One that sends too fast counts while it is paused, and not after another has taken its session over meanwhile."""
+    broker = new_broker(acl=ACL, config={"limits": {"message_rate": 1}})
+    broker.write_file("token", TOKEN + "\n")
+    broker.config["listeners"].append(https(token_file="token"))
+    broker.write()
+
+    def paused():
+        return {why for why, number in scrape(broker)["vakt_paused_publishers"].items() if number}
+
+    with broker, Wire(broker, client_id="fast") as client:
+        assert not paused()
+        client.send(b"".join(mqtt.publish(5, "t", b"x") for _ in range(60)))
+        while not paused():
+            pass
+        assert paused() == {'why="message_rate"'}
+        mark = broker.mark()
+        with Wire(broker, client_id="fast"):
+            broker.wait_log("client-disconnected", mark, client_id="fast")
+            while paused():
+                pass
 
 
 def test_clients_by_listener_and_version_of_tls(broker):
@@ -220,7 +304,7 @@ def test_they_are_those_of_sys(broker):
 
 
 LABELS = {"version", "openssl", "listener", "tls", "result", "reason", "resumed", "cause", "file", "type", "qos", "action", "le",
-          "state", "kind", "where", "what"}
+          "state", "kind", "where", "what", "method", "event", "why"}
 
 
 def test_each_series_is_there_from_the_start_and_no_label_names_a_client(new_broker):

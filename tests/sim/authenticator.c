@@ -8,6 +8,7 @@
 #include <utlist.h>
 
 #include "base/alloc.h"
+#include "base/latency.h"
 
 struct authenticator {
 	struct hash_request *waiting; /* utlist LL */
@@ -55,6 +56,15 @@ size_t authenticator_waiting(const struct authenticator *a)
 
 	LL_COUNT(a->waiting, q, count);
 	return count;
+}
+
+/* Its hashes take no time. */
+const _Atomic uint64_t *authenticator_hash_cells(const struct authenticator *a)
+{
+	static const _Atomic uint64_t none[LATENCY_CELLS];
+
+	(void)a;
+	return none;
 }
 
 void authenticator_answer(struct authenticator *a, size_t index)

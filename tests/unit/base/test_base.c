@@ -271,12 +271,16 @@ static void a_limit_counts_what_it_leaves_out(void **state)
 	uint32_t left_out = 99;
 
 	(void)state;
-	assert_true(log_limit_pass(&limit, 1000, 10000, 1, &left_out));
+	assert_true(log_limit_pass(EVENT_CONNECT_REFUSED, &limit, 1000, 10000, 1, &left_out));
 	assert_int_equal(left_out, 0);
-	assert_false(log_limit_pass(&limit, 1001, 10000, 1, &left_out));
-	assert_false(log_limit_pass(&limit, 1002, 10000, 1, &left_out));
-	assert_true(log_limit_pass(&limit, 11000, 10000, 1, &left_out));
+	assert_false(log_limit_pass(EVENT_CONNECT_REFUSED, &limit, 1001, 10000, 1, &left_out));
+	assert_false(log_limit_pass(EVENT_CONNECT_REFUSED, &limit, 1002, 10000, 1, &left_out));
+	assert_true(log_limit_pass(EVENT_CONNECT_REFUSED, &limit, 11000, 10000, 1, &left_out));
 	assert_int_equal(left_out, 2);
+	assert_int_equal(log_suppressed(EVENT_CONNECT_REFUSED), 2);
+	assert_int_equal(log_suppressed(EVENT_TLS_BROKEN), 0);
+	assert_true(log_is_limited(EVENT_CONNECT_REFUSED) && log_is_limited(EVENT_MESSAGE_DROPPED));
+	assert_false(log_is_limited(EVENT_READY));
 }
 
 int main(void)
