@@ -402,7 +402,8 @@ struct password_file *password_file_load(const char *path, struct errors *errors
 	struct conf_file file = {.path = path,
 	                         .what = "password file",
 	                         .max_bytes = PASSWORD_FILE_MAX,
-	                         .is_secret = true};
+	                         .is_secret = true,
+	                         .made_by = "broker-passwd -c %s add USER --role ROLE"};
 	struct buf bytes = {0};
 	struct password_file *users = NULL;
 

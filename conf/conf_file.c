@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/array.h"
+#include "base/require.h"
 #include "program/trust.h"
 
 #define BLOCK ((size_t)4096)
@@ -47,6 +48,20 @@ static void no_such_argument(const struct conf_file *file, struct errors *errors
 	           file->what, directory == NULL ? "" : " in the working directory, ",
 	           directory == NULL ? "" : directory);
 	free(directory);
+}
+
+/* It may be that nobody has made it yet. */
+static void not_made_yet(const struct conf_file *file, struct errors *errors)
+{
+	const char *path = strstr(file->made_by, "%s");
+
+	REQUIRE(path != NULL);
+	errors_note_cause(errors, ENOENT);
+	errors_add(
+	    errors, file->path, 0, 0,
+	    "%s: there is no such file: make it with '%.*s%s%s', or check the name; relative "
+	    "names in a file start at the directory of that file",
+	    file->what, (int)(path - file->made_by), file->made_by, file->path, path + 2);
 }
 
 static void cannot_read(const char *path, const char *what, int rc, const struct buf *why,
@@ -101,6 +116,8 @@ int conf_read_file(const struct conf_file *file, struct buf *out, struct errors 
 		           file->what, file->max_bytes);
 	else if (rc == -ENOENT && file->is_argument)
 		no_such_argument(file, errors);
+	else if (rc == -ENOENT && file->made_by != NULL)
+		not_made_yet(file, errors);
 	else if (rc != 0)
 		cannot_read(file->path, file->what, rc, &why, errors);
 	buf_fini(&why);

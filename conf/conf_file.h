@@ -13,6 +13,9 @@ struct conf_file {
 	size_t max_bytes;
 	bool is_secret;   /* others may not read it */
 	bool is_argument; /* named on the command line, not in another file */
+	/* How it is made where it is missing: a command in which %s is the path. NULL: not by one.
+	 */
+	const char *made_by;
 };
 
 /* Append a regular file to *out. 0, or -errno with an error in *errors: -EACCES also where others

@@ -35,8 +35,11 @@ static const char *wrong(struct slice *text)
 
 static void load(const char *path, struct config_token *token, struct errors *errors)
 {
-	const struct conf_file file = {
-	    .path = path, .what = "metrics token", .max_bytes = TOKEN_MAX + 8, .is_secret = true};
+	const struct conf_file file = {.path = path,
+	                               .what = "metrics token",
+	                               .max_bytes = TOKEN_MAX + 8,
+	                               .is_secret = true,
+	                               .made_by = "(umask 077; openssl rand -hex 24 > %s)"};
 	struct buf bytes = {0};
 	struct slice text;
 	const char *why;

@@ -77,6 +77,9 @@ BROKEN = {
     "log.audit is a pipe without a reader": ({"log": {"audit": "audit"}}, lambda b: os.mkfifo(b.directory / "audit"),
                                              "log.audit: cannot be opened: No such device or address"),
     "log.audit is below a file": ({"log": {"audit": "acl.yaml/audit"}}, None, "log.audit: cannot be opened: Not a directory"),
+    "the password file was never made":
+        ({"authentication": {"password_file": "first.passwd"}}, None,
+         "make it with 'broker-passwd -c "),
     "log.audit is the password file": ({"log": {"audit": "users.passwd"}}, None,
                                        "log.audit and authentication.password_file are one file"),
     "log.audit is the ACL file": ({"log": {"audit": "acl.yaml"}}, None, "log.audit and authorization.acl_file are one file"),

@@ -116,7 +116,7 @@ def test_who_gets_them(broker, options, status):
 
 @pytest.mark.parametrize(("token", "mode", "why"), [
     ("short", 0o600, "can be guessed"), (TOKEN, 0o644, "others may read it"), ("", 0o600, "empty"),
-    (f"{TOKEN}\n{OTHER}", 0o600, "line"), (f"two words {TOKEN}", 0o600, "no blanks"), (None, 0o600, "no such file"),
+    (f"{TOKEN}\n{OTHER}", 0o600, "line"), (f"two words {TOKEN}", 0o600, "no blanks"), (None, 0o600, "there is no such file: make it with '(umask 077; openssl rand -hex 24 > "),
     (TOKEN.encode("utf-16").decode("latin-1"), 0o600, "UTF-16")])
 def test_a_token_file_that_is_none_is_refused(new_broker, token, mode, why):
     broker = new_broker()
