@@ -17,3 +17,8 @@ uint64_t rate_limiter_spend(struct rate_limiter *r, uint32_t per_second, uint64_
 	ahead_ms -= RATE_LIMITER_BURST_MS;
 	return ahead_ms < RATE_LIMITER_PAUSE_MS ? RATE_LIMITER_PAUSE_MS : ahead_ms;
 }
+
+bool rate_limiter_is_full(const struct rate_limiter *r, uint64_t now_ms)
+{
+	return r->due_ns <= now_ms * MS_NS;
+}

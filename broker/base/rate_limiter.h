@@ -3,6 +3,7 @@
 #ifndef BASE_RATE_LIMITER_H
 #define BASE_RATE_LIMITER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define RATE_LIMITER_BURST_MS 3000
@@ -17,5 +18,8 @@ struct rate_limiter {
  * 1,000,000.
  */
 uint64_t rate_limiter_spend(struct rate_limiter *r, uint32_t per_second, uint64_t now_ms);
+
+/* As one that has counted nothing. */
+bool rate_limiter_is_full(const struct rate_limiter *r, uint64_t now_ms);
 
 #endif

@@ -91,11 +91,6 @@ static void on_timer(struct timer *timer, void *executor_arg)
 
 /* --- memory --- */
 
-static void count_connection(struct http_conn *c, uint64_t n)
-{
-	count_by(&c->charge.payer->parts[c->x.worker->executor.index].connections, n);
-}
-
 /* False: it was refused. */
 static bool may_grow(struct http_conn *c, size_t bytes)
 {
@@ -141,9 +136,11 @@ static void end_handler(struct http_conn *c)
 		atomic_fetch_sub(&w->shared->connections, 1);
 		atomic_fetch_sub(&w->shared->listeners[listener].clients, 1);
 	}
-	c->user_counted = false;
 	identity_unref(&c->x.identity);
 	forget_request(c);
+	if (c->user_counted)
+		http_link_pay(c);
+	c->user_counted = false;
 }
 
 static void process(struct http_conn *c);
@@ -199,7 +196,7 @@ static void free_conn(struct http_conn *c)
 		LL_DELETE2(w->http->dirty, c, next_dirty);
 	half_open_places_leave(w, &c->place);
 	executor_timer_disarm(&w->executor, &c->timer);
-	count_connection(c, (uint64_t)0 - 1);
+	http_link_count_payer(c, UINT64_MAX);
 	charge_fini(w, &c->charge);
 	buf_fini_secret(&c->in);
 	buf_fini(&c->out);
@@ -564,7 +561,7 @@ void http_conn_accept(struct worker *w, struct stream *stream)
 	c->place.displace = displace;
 	c->place.accepted_ms = c->request_ms = half_open_places_since(w, stream);
 	charge_init(&c->charge, payers_find(payers, PAYER_UNAUTHENTICATED, slice_of(address, len)));
-	count_connection(c, 1);
+	http_link_count_payer(c, 1);
 	half_open_places_enter(w, &c->place, stream, half_open_places_stage(stream));
 	count(&w->counters.connections_total);
 	DL_APPEND(w->http->conns, c);

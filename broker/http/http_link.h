@@ -74,6 +74,9 @@ struct http_server {
 
 /* The memory that it has may have changed. */
 void http_link_count(struct http_conn *c);
+/* Who pays for that from now on: whoever is logged in, or the address. */
+void http_link_pay(struct http_conn *c);
+void http_link_count_payer(struct http_conn *c, uint64_t connections);
 /* What each answer of it begins with. */
 struct http_answer_head http_link_answer_head(const struct http_conn *c,
                                               const struct http_answer *answer);

@@ -217,6 +217,7 @@ static const char *take_place(struct http_conn *c)
 	atomic_fetch_add(&shared->connections, 1);
 	atomic_fetch_add(&shared->listeners[index].clients, 1);
 	c->user_counted = true;
+	http_link_pay(c);
 	half_open_places_leave(w, &c->place);
 	return NULL;
 }

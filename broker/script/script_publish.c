@@ -11,6 +11,7 @@
 #include "proto/packet_publish.h"
 #include "script/script_client.h"
 #include "script/script_request.h"
+#include "worker/shared.h"
 
 struct publication {
 	struct http_exchange *x;
@@ -20,6 +21,7 @@ struct publication {
 	struct buf denied; /* why, for QoS 0, where nothing comes back */
 	uint8_t qos;
 	bool retain;
+	bool waits; /* for its turn by limits.message_rate */
 };
 
 static void send_answer(struct publication *p, enum reason reason, struct slice cause)
@@ -96,11 +98,18 @@ static void on_ended(void *arg, enum reason reason, struct slice cause)
 static const struct script_client_events client_events = {
     .on_connected = on_connected, .on_packet = on_packet, .on_ended = on_ended};
 
+static void start(struct publication *p);
+
 static void on_timer(struct timer *timer, void *executor_arg)
 {
 	struct publication *p = container_of(timer, struct publication, timer);
 
 	(void)executor_arg;
+	if (p->waits) {
+		p->waits = false;
+		start(p);
+		return;
+	}
 	send_answer(p, REASON_SERVER_UNAVAILABLE,
 	            SLICE("the broker has not acknowledged it within limits.connect_timeout, for "
 	                  "example because its store is full; it may still be published"));
@@ -142,12 +151,51 @@ static const char *exceeds(const struct publication *p, const struct conf_limits
 	return NULL;
 }
 
+/* How long it has to wait: each request is a client of its own, so what its user, or the address
+ * of an anonymous one, has sent is known elsewhere. */
+static uint64_t wait_of(const struct http_exchange *x, const struct conf_limits *limits)
+{
+	const struct identity *id = x->identity;
+	bool anonymous = id->kind == IDENTITY_ANONYMOUS;
+	struct slice who = anonymous ? stream_peer_key(x->stream) : id->key;
+	struct buf key = {0};
+	uint64_t wait_ms;
+
+	if (limits->message_rate == 0)
+		return 0;
+	buf_put_u8(&key, anonymous);
+	buf_put_slice(&key, who);
+	/* mutant: scripts_have_a_rate */
+	wait_ms = message_rates_spend(&x->worker->shared->script_rates, buf_slice(&key),
+	                              limits->message_rate, x->worker->executor.now_ms,
+	                              limits->connect_timeout_ms);
+	buf_fini(&key);
+	return wait_ms;
+}
+
+static void start(struct publication *p)
+{
+	struct http_exchange *x = p->x;
+	const struct conf_listener *l = http_exchange_listener(x);
+
+	REQUIRE(p->client == NULL && !p->waits);
+	if (l == NULL) {
+		http_exchange_refuse(x, 503, "the listener was removed");
+		return;
+	}
+	check_rules(p);
+	p->client = script_client_new(x, 1, &client_events, p);
+	/* mutant: post_has_a_deadline */
+	executor_timer_arm(&x->worker->executor, &p->timer, l->limits.connect_timeout_ms);
+}
+
 static void handle(struct http_exchange *x)
 {
 	struct publication *p = xnew(p);
 	const struct conf_listener *l = http_exchange_listener(x);
 	const char *wrong = NULL;
 	struct publish_out message;
+	uint64_t wait_ms;
 
 	REQUIRE_EXECUTOR(&x->worker->executor);
 	REQUIRE(x->identity != NULL && x->state == NULL);
@@ -177,10 +225,15 @@ static void handle(struct http_exchange *x)
 		                      SLICE("the message is larger than limits.max_packet_size"));
 		return;
 	}
-	check_rules(p);
-	p->client = script_client_new(x, 1, &client_events, p);
-	/* mutant: post_has_a_deadline */
-	executor_timer_arm(&x->worker->executor, &p->timer, l->limits.connect_timeout_ms);
+	wait_ms = wait_of(x, &l->limits);
+	if (wait_ms > l->limits.connect_timeout_ms) {
+		script_request_too_early(x, wait_ms);
+	} else if (wait_ms > 0) {
+		p->waits = true;
+		executor_timer_arm(&x->worker->executor, &p->timer, wait_ms);
+	} else {
+		start(p);
+	}
 }
 
 static const char *path(const struct conf_listener *l)

@@ -1,6 +1,8 @@
 /* Names of topics in URLs, rules, and the words of MQTT in HTTP. */
 #include "script/script_request.h"
 
+#include <inttypes.h>
+
 #include "acl/acl_check.h"
 #include "acl/acl_verdict.h"
 #include "base/json.h"
@@ -104,15 +106,19 @@ unsigned script_request_status(enum reason reason)
 	return 503;
 }
 
-void script_request_answer(struct http_exchange *x, enum reason reason, struct slice cause)
+/* `more`: another header. NULL: none. */
+static void answer_with(struct http_exchange *x, enum reason reason, struct slice cause,
+                        const struct http_header *more)
 {
-	struct http_header headers[3];
+	struct http_header headers[4];
 	struct buf body = {0}, text = {0};
 	struct http_answer answer = {.status = script_request_status(reason),
 	                             .content_type = "application/json",
 	                             .headers = headers,
 	                             .header_count = script_request_cors(x, headers)};
 
+	if (more != NULL)
+		headers[answer.header_count++] = *more;
 	buf_put_slice(&text, cause.len > 0 ? cause : slice_of_str(reason_name(reason)));
 	buf_put_u8(&text, '\0');
 	json_open(&body);
@@ -128,6 +134,27 @@ void script_request_answer(struct http_exchange *x, enum reason reason, struct s
 	http_exchange_answer(x, &answer);
 	buf_fini(&body);
 	buf_fini(&text);
+}
+
+void script_request_answer(struct http_exchange *x, enum reason reason, struct slice cause)
+{
+	answer_with(x, reason, cause, NULL);
+}
+
+void script_request_too_early(struct http_exchange *x, uint64_t wait_ms)
+{
+	struct buf seconds = {0};
+	struct http_header header = {.name = SLICE("Retry-After")};
+
+	REQUIRE(wait_ms > 0);
+	buf_printf(&seconds, "%" PRIu64, (wait_ms + 999) / 1000);
+	header.value = buf_slice(&seconds);
+	answer_with(
+	    x, REASON_MESSAGE_RATE_TOO_HIGH,
+	    SLICE("the user has published more than limits.message_rate, over all connections "
+	          "for HTTPS together"),
+	    &header);
+	buf_fini(&seconds);
 }
 
 size_t script_request_cors(const struct http_exchange *x, struct http_header headers[3])

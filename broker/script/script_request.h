@@ -18,6 +18,8 @@ bool script_request_is_allowed(const struct http_exchange *x, const struct acl_r
 unsigned script_request_status(enum reason reason);
 /* The answer for a reason of MQTT; for 200, too. `cause` may be empty. */
 void script_request_answer(struct http_exchange *x, enum reason reason, struct slice cause);
+/* 429: the request may come again in so long. */
+void script_request_too_early(struct http_exchange *x, uint64_t wait_ms);
 /* For a page of an origin that is listed (CORS): headers, at most 3; how many. */
 size_t script_request_cors(const struct http_exchange *x, struct http_header headers[3]);
 

@@ -19,6 +19,7 @@ struct shared *shared_new(unsigned workers, struct journal *journal)
 	keyed_counter_init(&s->user_sessions);
 	keyed_counter_init(&s->user_connections);
 	keyed_counter_init(&s->address_connections);
+	message_rates_init(&s->script_rates);
 	payers_init(&s->payers, workers);
 	s->user_ids = user_ids_new();
 	s->workers = xcalloc(workers, sizeof(struct worker *));
@@ -37,6 +38,7 @@ void shared_free(struct shared *s)
 	keyed_counter_fini(&s->user_sessions);
 	keyed_counter_fini(&s->user_connections);
 	keyed_counter_fini(&s->address_connections);
+	message_rates_fini(&s->script_rates);
 	payers_fini(&s->payers);
 	user_ids_unref(&s->user_ids);
 	free(s->listeners);

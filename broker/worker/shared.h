@@ -9,6 +9,7 @@
 #include "tree/retain.h"
 #include "tree/route.h"
 #include "worker/config_snapshot.h"
+#include "worker/message_rates.h"
 #include "worker/payer.h"
 
 struct worker;
@@ -44,6 +45,7 @@ struct shared {
 	struct keyed_counter user_sessions;       /* kept ones, by user key */
 	struct keyed_counter user_connections;    /* accepted ones, by user key */
 	struct keyed_counter address_connections; /* by stream_peer_key */
+	struct message_rates script_rates;        /* of those who publish by HTTP */
 	struct payers payers;                     /* of memory: users and addresses */
 	/* What is known of ids that users had; main's, workers ask that of their snapshot. */
 	struct user_ids *user_ids;

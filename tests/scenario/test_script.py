@@ -12,6 +12,7 @@ import urllib.parse
 import failing_disk
 import pytest
 from broker_fixture import free_port
+from control import ctl, rows
 from wire import Wire, tls_context
 
 RULES = {
@@ -362,3 +363,52 @@ def test_a_full_store_is_503_after_the_deadline(new_broker):
         deadline = time.monotonic() + 60
         while publish(broker, "full/x", b"y", query="?qos=1").status != 200:
             assert time.monotonic() < deadline
+
+
+def test_message_rate_holds_over_all_requests(new_broker):
+    """Three seconds' worth at once, then as many as come in; who would have to wait for too long is told so. Another user is not
+    concerned, and a refusal costs nothing."""
+    limits = {"message_rate": 2, "connect_timeout": "1s"}
+    broker = https(new_broker(config={"limits": limits, "workers": 2}, users={"anna": ["all"], "bo": ["all"]}), free_port())
+    with broker:
+        answers = [publish(broker, "a", b"x") for _ in range(6)]
+        assert [answer.status for answer in answers] == [200] * 6
+        begun = time.monotonic()
+        crowd = [threading.Thread(target=lambda: answers.append(publish(broker, "a", b"x"))) for _ in range(16)]
+        for one in crowd:
+            one.start()
+        for one in crowd:
+            one.join()
+        refused = [answer for answer in answers if answer.status != 200]
+        assert {answer.status for answer in refused} == {429} and len(refused) >= 4
+        assert all(1 <= int(answer.headers["retry-after"]) <= 3 and "limits.message_rate" in answer.json["cause"] for answer in refused)
+        assert len(answers) - len(refused) <= 6 + 1 + 2 * (time.monotonic() - begun) + 2
+        assert publish(broker, "a", b"x", user="bo").status == 200
+        while publish(broker, "a", b"x").status == 429:
+            pass
+
+
+def test_the_user_pays_for_the_memory_of_a_request(new_broker):
+    """broker-ctl usage: what is under way is the user's, and the address has nothing left but the connection before its login."""
+    broker = https(new_broker(users={"anna": ["all"], "bo": ["all"]}), free_port())
+    with broker, Events(broker, "a") as events:
+        of = {(row["kind"], row["name"]): row for row in rows(broker, "usage") if "name" in row}
+        assert of[("user", "anna")]["connections"] == 2, of  # the request, and its client inside
+        assert not any(kind != "user" and row["connections"] for (kind, _), row in of.items()), of
+        publish(broker, "a", b"x", user="bo")
+        assert events.event()["payload"] == "x"
+
+
+def test_events_end_when_their_client_is_kicked(new_broker):
+    """By its client id, which broker-ctl lists."""
+    broker = https(new_broker(config={"workers": 2}, users={"anna": ["all"], "bo": ["all"]}), free_port())
+    with broker, Events(broker, "a") as kicked, Events(broker, "a", user="bo") as stays:
+        found = {row["user"]: row["client_id"] for row in rows(broker, "clients")}
+        assert found["anna"].startswith("http/")
+        ctl(broker, "kick", found["anna"])
+        assert kicked.event() is None and kicked.file.readline() == b"\r\n"
+        assert publish(broker, "a", b"still").status == 200
+        assert stays.event()["payload"] == "still"
+        assert [row["user"] for row in rows(broker, "clients")] == ["bo"]
+        with Events(broker, "a") as again:
+            assert again.status == 200
