@@ -11,10 +11,10 @@
 #include "http/http_exchange.h"
 #include "proto/packet_publish.h"
 #include "proto/packet_suback.h"
-#include "proto/topic.h"
 #include "script/script_client.h"
 #include "script/script_event.h"
 #include "script/script_request.h"
+#include "script/script_target.h"
 
 /* Bytes that may wait for the reader before the packets are held back. */
 #define BACKLOG_MAX 65536
@@ -171,24 +171,6 @@ static void on_end(struct http_exchange *x)
 
 static const struct http_exchange_events events = {.on_drained = on_drained, .on_end = on_end};
 
-/* False: it is answered. */
-static bool take_filter(struct events *e)
-{
-	struct slice text;
-
-	if (!http_request_query(&e->x->request, "filter", &text)) {
-		http_exchange_refuse(e->x, 400,
-		                     "?filter= names what to subscribe to, with # as "
-		                     "%23: /events?filter=home/%23");
-		return false;
-	}
-	if (!http_percent_decode(text, &e->filter) || !topic_filter_valid(buf_slice(&e->filter))) {
-		http_exchange_refuse(e->x, 400, "this is not a topic filter; # is %23 in a URL");
-		return false;
-	}
-	return true;
-}
-
 static void handle(struct http_exchange *x)
 {
 	struct events *e = xnew(e);
@@ -205,7 +187,7 @@ static void handle(struct http_exchange *x)
 		http_exchange_refuse(x, 503, "the listener was removed");
 		return;
 	}
-	if (!take_filter(e))
+	if (script_request_fails(x, script_target_filter(&x->request, &e->filter)))
 		return;
 	e->client = script_client_new(x, RECEIVE_MAXIMUM, &client_events, e);
 	executor_timer_arm(&x->worker->executor, &e->timer, l->limits.connect_timeout_ms);

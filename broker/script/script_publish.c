@@ -11,6 +11,7 @@
 #include "proto/packet_publish.h"
 #include "script/script_client.h"
 #include "script/script_request.h"
+#include "script/script_target.h"
 #include "worker/shared.h"
 
 struct publication {
@@ -193,7 +194,7 @@ static void handle(struct http_exchange *x)
 {
 	struct publication *p = xnew(p);
 	const struct conf_listener *l = http_exchange_listener(x);
-	const char *wrong = NULL;
+	const char *wrong;
 	struct publish_out message;
 	uint64_t wait_ms;
 
@@ -207,14 +208,10 @@ static void handle(struct http_exchange *x)
 		http_exchange_refuse(x, 503, "the listener was removed");
 		return;
 	}
-	if (!script_request_topic(x, l->publish.path, &p->topic))
+	if (script_request_fails(x, script_target_topic(&x->request, l->publish.path, &p->topic)) ||
+	    script_request_fails(x, script_target_options(&x->request, &p->qos, &p->retain)))
 		return;
-	if (!script_request_qos(x, &p->qos))
-		wrong = "qos is 0, 1 or 2";
-	else if (!script_request_bool(x, "retain", &p->retain))
-		wrong = "retain is true or false";
-	else
-		wrong = exceeds(p, &l->limits);
+	wrong = exceeds(p, &l->limits);
 	if (wrong != NULL) {
 		http_exchange_refuse(x, 400, wrong);
 		return;

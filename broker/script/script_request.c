@@ -1,4 +1,4 @@
-/* Names of topics in URLs, rules, and the words of MQTT in HTTP. */
+/* Rules, answers, and the reasons of MQTT in HTTP. */
 #include "script/script_request.h"
 
 #include <inttypes.h>
@@ -6,60 +6,19 @@
 #include "acl/acl_check.h"
 #include "acl/acl_verdict.h"
 #include "base/json.h"
-#include "base/utf8.h"
 #include "http/http_exchange.h"
-#include "proto/topic.h"
 #include "worker/publish_access.h"
 
 /* A client id that no rule can have as a name (acl/rule_names.h), as that of the session has. */
 /* mutant: client_id_of_a_request */
 #define NO_CLIENT_ID SLICE("http/")
 
-bool script_request_topic(struct http_exchange *x, const char *path, struct buf *topic)
+bool script_request_fails(struct http_exchange *x, struct http_fault fault)
 {
-	struct slice text = slice_skip(x->request.path, strlen(path));
-
-	if (text.len < 2) {
-		http_exchange_refuse(x, 404, "a topic belongs after the path: .../home/lamp");
-		return false;
-	}
-	/* mutant: topic_is_decoded_once */
-	if (!http_percent_decode(slice_skip(text, 1), topic)) {
-		http_exchange_refuse(x, 400,
-		                     "a percent sign in the topic is not followed by two "
-		                     "hexadecimal digits");
-		return false;
-	}
-	/* mutant: topic_of_a_post */
-	if (!topic_name_valid(buf_slice(topic)) || !utf8_is_name(buf_slice(topic))) {
-		http_exchange_refuse(x, 400,
-		                     "this is no topic name: 1 to 65535 bytes of UTF-8 without "
-		                     "wildcards (+ and #) and control characters");
-		return false;
-	}
-	return true;
-}
-
-bool script_request_qos(const struct http_exchange *x, uint8_t *qos)
-{
-	struct slice value;
-
-	if (!http_request_query(&x->request, "qos", &value))
-		return true;
-	if (value.len != 1 || value.data[0] < '0' || value.data[0] > '2')
-		return false;
-	*qos = (uint8_t)(value.data[0] - '0');
-	return true;
-}
-
-bool script_request_bool(const struct http_exchange *x, const char *name, bool *value)
-{
-	struct slice word;
-
-	if (!http_request_query(&x->request, name, &word))
-		return true;
-	*value = slice_equal(word, SLICE("true"));
-	return *value || slice_equal(word, SLICE("false"));
+	REQUIRE_EXECUTOR(&x->worker->executor);
+	if (fault.status != 0)
+		http_exchange_refuse(x, fault.status, fault.cause);
+	return fault.status != 0;
 }
 
 bool script_request_is_allowed(const struct http_exchange *x, const struct acl_request *request,

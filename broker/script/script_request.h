@@ -5,11 +5,8 @@
 #include "http/http_types.h"
 #include "proto/reason.h"
 
-/* The topic after `path`, percent-decoded once, appended. False: it is answered, 400. */
-bool script_request_topic(struct http_exchange *x, const char *path, struct buf *topic);
-/* A word of the query; `value` stays as it is where the query does not have it. */
-bool script_request_qos(const struct http_exchange *x, uint8_t *qos);
-bool script_request_bool(const struct http_exchange *x, const char *name, bool *value);
+/* True: there is a fault, and it is answered. `x` may be gone. */
+bool script_request_fails(struct http_exchange *x, struct http_fault fault);
 /* May the user do that? Where not, the rule in words is in *why. */
 bool script_request_is_allowed(const struct http_exchange *x, const struct acl_request *request,
                                struct buf *why);

@@ -11,6 +11,7 @@
 #include "proto/packet_suback.h"
 #include "script/script_client.h"
 #include "script/script_request.h"
+#include "script/script_target.h"
 
 #define LOOK_AGAIN_MS 5
 
@@ -148,7 +149,8 @@ static void handle(struct http_exchange *x)
 		http_exchange_refuse(x, 503, "the listener was removed");
 		return;
 	}
-	if (!script_request_topic(x, l->publish.retained_path, &r->topic))
+	if (script_request_fails(
+		x, script_target_topic(&x->request, l->publish.retained_path, &r->topic)))
 		return;
 	r->client = script_client_new(x, 10, &client_events, r);
 	executor_timer_arm(&x->worker->executor, &r->deadline, l->limits.connect_timeout_ms);

@@ -14,6 +14,7 @@ import urllib.request
 import mqtt
 import pytest
 from broker_fixture import ROOT, free_bind, free_port
+from control import ctl, rows
 from process import TIMEOUT_S, LineProcess
 from wire import Wire, tls_context
 
@@ -37,7 +38,7 @@ def broker(new_broker, pki):
     for name in ("reader", "stranger"):
         pki.client("metrics-clients", name, name)
     tls = {"client_certificates": "optional", "client_ca": str(pki.path("metrics-clients.crt"))}
-    broker = new_broker(config={"persistence": {"directory": "store"}, "workers": 2, "tls": tls,
+    broker = new_broker(config={"persistence": {"directory": "store"}, "workers": 2, "tls": tls, "control": {"socket": "control.sock"},
                                 "authentication": {"certificate_user": "cn"}, "limits": {"queue_messages": 5}},
                         acl=ACL, users={"anna": ["all", "figures"]})
     broker.add_user("reader", ["figures"], password=False)
@@ -151,6 +152,19 @@ def test_promtool_finds_nothing_to_say(broker):
     _, body = get(broker, token=TOKEN)
     done = subprocess.run([PROMTOOL, "check", "metrics"], input=body, text=True, capture_output=True, check=False)
     assert done.returncode == 0 and done.stdout + done.stderr == "", done.stdout + done.stderr
+
+
+@needs_prometheus
+def test_broker_ctl_prints_the_same(broker):
+    """Without HTTPS: the same series in the same text, clean for the linter."""
+    text = ctl(broker, "metrics").stdout
+    _, scraped = get(broker, token=TOKEN)
+    assert {name: set(labels) for name, labels in samples(text).items()} == {
+        name: set(labels) for name, labels in samples(scraped).items()}
+    assert [line for line in text.splitlines() if line.startswith("#")] == [line for line in scraped.splitlines() if line.startswith("#")]
+    done = subprocess.run([PROMTOOL, "check", "metrics"], input=text, text=True, capture_output=True, check=False)
+    assert done.returncode == 0 and done.stdout + done.stderr == "", done.stdout + done.stderr
+    assert rows(broker, "metrics")[0]["line"].startswith("# HELP vakt_build_info ")
 
 
 def test_open_metrics_ends_and_names_counters_without_total(broker):

@@ -367,6 +367,18 @@ def test_common_names(sockets, name, verify, expect):
         Wire(sockets, header=header, user=None, expect=expect).expect_close()
 
 
+@pytest.mark.parametrize("name", ["porch", None], ids=["certificate", "none"])
+def test_one_that_leaves_before_its_connect(sockets, name):
+    """After TLS at the proxy, without a byte: nobody knows the name that it asked for, and nobody asks."""
+    mark = sockets.mark()
+    with socket.socket(socket.AF_UNIX) as stream:
+        stream.connect(sockets.addresses[0])
+        stream.sendall(proxies.v2("192.0.2.9", fields=proxies.tls_field(name)))
+    found = sockets.wait_log("connection-closed-before-connect", mark)
+    assert found["peer"].startswith("192.0.2.9:") and "certificate is for" not in found["cause"]
+    Wire(sockets, header=proxies.v2("192.0.2.7", fields=proxies.tls_field("porch")), user=None).close()
+
+
 def test_fields_that_are_not_believed(sockets):
     header = proxies.v2("192.0.2.7", fields=proxies.tls_field("porch"))
     Wire(sockets, listener=1, header=header, user=None, expect=0x87).expect_close()

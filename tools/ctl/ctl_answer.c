@@ -150,6 +150,16 @@ static void print_json(const struct ctl_answer *a, struct slice text)
 		(void)fflush(stdout);
 }
 
+/* A text of lines: as it is, for other programs. */
+static void put_line(const struct json_object *line, const char *member)
+{
+	struct slice text = json_text_of(line, member);
+
+	for (size_t i = 0; i < text.len; i++)
+		putchar(text.data[i] < ' ' || text.data[i] == 0x7f ? '?' : text.data[i]);
+	putchar('\n');
+}
+
 static void take_row(struct ctl_answer *a, const struct json_object *line, struct slice text)
 {
 	a->rows++;
@@ -161,6 +171,8 @@ static void take_row(struct ctl_answer *a, const struct json_object *line, struc
 		print_json(a, text);
 	else if (ctl_command_runs_on(a->command))
 		print_line(line);
+	else if (a->command->columns[0].kind == COLUMN_LINE)
+		put_line(line, a->command->columns[0].member);
 	else if (ctl_command_has_pairs(a->command))
 		add_about(a, line);
 	else
@@ -211,6 +223,8 @@ static void print_table(const struct ctl_answer *a)
 {
 	struct buf out = {0};
 
+	if (a->command->columns[0].kind == COLUMN_LINE)
+		return;
 	if (a->table.cell_count > 0 || !ctl_command_has_pairs(a->command))
 		ctl_table_print(&a->table, &out);
 	if (out.len > 0)

@@ -10,6 +10,7 @@ enum column_kind {
 	COLUMN_NUMBER,  /* to the right */
 	COLUMN_SECONDS, /* 90s, 45m, 30d; to the right */
 	COLUMN_PAYLOAD, /* text, or what no text is: 0x00ff, the member with _hex at its end */
+	COLUMN_LINE,    /* the only one: text for other programs, a line for each row */
 };
 
 struct column {

@@ -48,7 +48,7 @@ static void what_waits_counts_and_what_is_refused_does_not(void **state)
 	assert_int_equal(message_rates_spend(&t, SLICE("anna"), RATE, 1000, 200), 200);
 	for (unsigned i = 0; i < 1000; i++)
 		assert_int_equal(message_rates_spend(&t, SLICE("anna"), RATE, 1000, 200), 300);
-	assert_int_equal(message_rates_spend(&t, SLICE("anna"), RATE, 1300, 200), 50);
+	assert_int_equal(message_rates_spend(&t, SLICE("anna"), RATE, 1250, 200), 50);
 	message_rates_fini(&t);
 }
 
