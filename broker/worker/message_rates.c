@@ -41,7 +41,7 @@ void message_rates_fini(struct message_rates *t)
 }
 
 /* Under the lock. */
-static void look(struct message_rates *t, uint64_t now_ms)
+static void forget_full(struct message_rates *t, uint64_t now_ms)
 {
 	for (unsigned i = 0; i < LOOKS && t->looked != NULL; i++) {
 		struct message_rate *r = t->looked;
@@ -83,7 +83,7 @@ uint64_t message_rates_spend(struct message_rates *t, struct slice key, uint32_t
 
 	REQUIRE(key.len > 0 && per_second > 0);
 	mutex_lock(&t->lock);
-	look(t, now_ms);
+	forget_full(t, now_ms);
 	r = find_or_make(t, key);
 	after = r->limiter;
 	wait_ms = rate_limiter_spend(&after, per_second, now_ms);
