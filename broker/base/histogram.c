@@ -36,7 +36,7 @@ static uint64_t middle_of(const struct histogram *h, size_t bucket)
 
 	if (bucket < steps)
 		return bucket;
-	shift = bucket / steps - 1;
+	shift = (bucket >> h->precision) - 1;
 	REQUIRE(shift < 64 - (unsigned)h->precision);
 	return ((steps + (bucket & (steps - 1))) << shift) + (((uint64_t)1 << shift) - 1) / 2;
 }

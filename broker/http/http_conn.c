@@ -229,7 +229,7 @@ static void displace(struct half_open_place *place)
 static bool is_below(struct slice asked, struct slice path)
 {
 	return asked.len > path.len && slice_starts_with(asked, path) &&
-	       (asked.data[path.len] == '/' || path.data[path.len - 1] == '/');
+	       (asked.data[path.len] == '/' || asked.data[path.len - 1] == '/');
 }
 
 static const struct http_route *find_route(const struct http_conn *c, const struct conf_listener *l)

@@ -315,5 +315,6 @@ int main(void)
 	    cmocka_unit_test(an_answer_without_end),
 	    cmocka_unit_test(how_packets_are_cut),
 	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
