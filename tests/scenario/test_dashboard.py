@@ -52,7 +52,7 @@ def test_a_morning_at_home(broker, page):
         page.wait("document.querySelector('[data-figure=clients]').dataset.value === '3'")
         page.view("topics", "Topics")
         page.says("No message has come yet")
-        porch.publish("home/porch/state/on", b"true <b>", qos=1)
+        porch.publish("home/porch/state/on", b"true <b>", qos=1, retain=True)  # whenever the page subscribes
         page.click(".fold", "▾")
         page.click(".leaf", "home")
         page.key("ArrowRight")

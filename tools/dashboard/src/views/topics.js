@@ -56,7 +56,7 @@ function useKeys(rows, from, setFrom, at, setAt, choose, toggle, list) {
 			const next = Math.max(0, Math.min(rows.length - 1, to));
 			setAt(next);
 			if (next < from || next >= from + WINDOW) setFrom(Math.floor(next / WINDOW) * WINDOW);
-			list.moved = true;
+			list.moved = next;
 		};
 		const keys = {
 			ArrowDown: () => move(at + 1),
@@ -80,7 +80,7 @@ function Tree({ text, chosen, onChoose, redraw }) {
 	const [from, setFrom] = useState(0);
 	const [at, setAt] = useState(0);
 	const list = useRef(null);
-	const keys = useMemo(() => ({ moved: false }), []);
+	const keys = useMemo(() => ({ moved: null }), []); // the row that gets the focus when it is drawn
 	const cache = useRef({ text: null, rows: [] });
 	if (tree.changed || cache.current.text !== text) {
 		tree.changed = false;
@@ -101,8 +101,8 @@ function Tree({ text, chosen, onChoose, redraw }) {
 	};
 	const onKey = useKeys(rows, start, setFrom, Math.min(at, rows.length - 1), setAt, choose, toggle, keys);
 	useEffect(() => {
-		if (!keys.moved) return;
-		keys.moved = false;
+		if (keys.moved !== at) return;
+		keys.moved = null;
 		list.current?.querySelector('[tabindex="0"]')?.focus();
 	});
 	if (rows.length === 0) return html`<${Empty}>${text ? 'No topic contains this text.' : 'No message has come yet. Topics appear with their first message, or at once if a value is retained.'}<//>`;
