@@ -205,6 +205,9 @@ def test_log_and_trace(broker, page):
     page.log_in()
     page.view("log", "Log")
     page.says("Nothing has been logged")
+    while not page.run("document.querySelector('[data-event=client-connected]') !== null"):  # the first may come before the question
+        with client(broker, "seen"):
+            pass
     with client(broker, "traced") as traced:
         page.wait("[...document.querySelectorAll('[data-event=client-connected]')].some((e) => e.innerText.includes('traced'))")
         page.view("trace?id=traced", "Trace")
