@@ -1,8 +1,10 @@
 """A child process whose lines are read as they arrive, so that tests wait for events instead of time."""
 
+import signal
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 from timeouts import scaled_timeout
 
@@ -60,6 +62,14 @@ class LineProcess:
 
     def signal(self, number):
         self.child.send_signal(number)
+
+    def stop_running(self):
+        """SIGSTOP; once this returns, no thread of the process runs."""
+        self.signal(signal.SIGSTOP)
+        deadline, threads = time.monotonic() + TIMEOUT_S, Path(f"/proc/{self.child.pid}/task")
+        while any((thread / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "T" for thread in threads.iterdir()):
+            assert time.monotonic() < deadline, "SIGSTOP does not stop it"
+            time.sleep(0.01)
 
     def wait(self, timeout_s=TIMEOUT_S):
         """The exit status; the output is complete then."""

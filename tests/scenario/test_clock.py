@@ -191,7 +191,7 @@ def test_the_machine_pauses_for_two_hours(broker, clock, pause):
         sub.disconnect()
     with Wire(broker, keep_alive=60) as pinging, Wire(broker, keep_alive=60) as silent:
         mark = broker.mark()
-        broker.process.signal(signal.SIGSTOP)
+        broker.process.stop_running()
         pinging.send(mqtt.packet(mqtt.PINGREQ, 0, b""))
         getattr(clock, pause)(2 * 3600)
         broker.process.signal(signal.SIGCONT)

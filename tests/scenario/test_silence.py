@@ -27,7 +27,7 @@ def _paused(broker):
     """Stops the process while the block runs."""
     class Pause:
         def __enter__(self):
-            broker.process.signal(signal.SIGSTOP)
+            broker.process.stop_running()
 
         def __exit__(self, *_):
             broker.process.signal(signal.SIGCONT)
@@ -70,7 +70,7 @@ def test_rate_limit_after_a_pause(new_broker, version):
     with new_broker(config={"limits": {"message_rate": rate}}) as broker, Wire(broker) as reader:
         reader.subscribe("rate/#")
         senders = [Wire(broker, version, client_id=f"sender-{number}", keep_alive=4) for number in range(3)]
-        broker.process.signal(signal.SIGSTOP)
+        broker.process.stop_running()
         for sender in senders:
             sender.send(b"".join(mqtt.publish(version, f"rate/{sender.client_id}", b"%d" % n, qos=n % 2, packet_id=n if n % 2 else 0)
                                  for n in range(1, count + 1)))

@@ -381,7 +381,7 @@ def test_no_broker_no_socket_no_use(new_broker):
     assert "is not running" in ctl(broker, "status", status=1).stderr
     for words, says in (([], "a command is needed"), (["frob"], "no command 'frob'"), (["retained"], "needs FILTER"),
                         (["kick"], "needs CLIENT_ID"), (["status", "x"], "unexpected argument 'x'"),
-                        (["clients", "--user", "anna"], "'clients' does not take --user, which is for kick and delete-session"),
+                        (["clients", "--user", "anna"], "'clients' does not take --user, which is for client, explain, kick and delete-session"),
                         (["--frob"], "no option '--frob'"), (["--usr", "anna"], "did you mean --user?"),
                         (["kick", "x", "--user"], "--user needs a value"), (["status", "--json=1"], "--json takes no value"),
                         (["status", "--t", "x"], "can be --trust-owner or --trust-group"), (["-x"], "no option '-x'"),
