@@ -173,7 +173,7 @@ def test_other_ways_in(broker):
     with Wire(broker, 4, user="owner") as old:
         mark = broker.mark()
         old.publish(PREFIX + "status", qos=1)
-        assert "MQTT 5.0" in broker.wait_log("publish-refused", mark)["cause"]
+        assert "MQTT 5.0" in broker.wait_log("publish-refused", mark, client_id=old.client_id)["cause"]
         old.settle()
         assert old.messages == []
     for version in 4, 5:
