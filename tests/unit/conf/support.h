@@ -21,6 +21,34 @@
 #define LISTENERS "listeners:\n  - bind: \"[::]:8883\"\n"
 #define TLS       "tls:\n  certificates: [{certificate: c.crt, key: k.key}]\n"
 
+/* Listeners that override keys of the whole file. */
+#define INHERITING                                                                                 \
+	"listeners:\n"                                                                             \
+	"  - bind: \"[::]:8883\"\n"                                                                \
+	"  - bind: \"[::]:8884\"\n"                                                                \
+	"    tls:\n"                                                                               \
+	"      certificates: [{certificate: other.crt, key: other.key}]\n"                         \
+	"      client_certificates: required\n"                                                    \
+	"    authentication: {anonymous: true, certificate_user: san_uri}\n"                       \
+	"    limits:\n"                                                                            \
+	"      connections: 50\n"                                                                  \
+	"      max_qos: 1\n"                                                                       \
+	"  - bind: unix:run/b.sock\n"                                                              \
+	"    mode: 0600\n"                                                                         \
+	"    group: broker\n"                                                                      \
+	"    limits: {connections: 7000}\n"                                                        \
+	"  - {bind: \"127.0.0.1:1\", limits: , tls: {client_crl: ~}, authorization: {"             \
+	"partial_subscriptions: filter}}\n"                                                        \
+	"limits: {connections: 7000, subscriptions: 5}\n"                                          \
+	"authentication: {bind_client_id: prefix, password_file: users.passwd}\n"                  \
+	"tls:\n"                                                                                   \
+	"  certificates:\n"                                                                        \
+	"    - {certificate: ec.crt, key: ec.key}\n"                                               \
+	"    - {certificate: rsa.crt, key: rsa.key}\n"                                             \
+	"  min_version: 1.3\n"                                                                     \
+	"  client_ca: ca.crt\n"                                                                    \
+	"  client_crl: /crl.pem\n"
+
 /* The errors of a parse, freed by the caller; "" where there are none. */
 static inline char *errors_of(const char *name, struct slice bytes)
 {
