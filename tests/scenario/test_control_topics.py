@@ -1,6 +1,7 @@
 """Control topics: what broker-ctl asks, asked by clients of MQTT 5.0, and what keeps everybody else from it."""
 
 import json
+import re
 import subprocess
 
 import mqtt
@@ -475,9 +476,9 @@ def remote(broker, *words, user="owner", status=0):
 
 
 def same_rows(one, other):
-    """Without the asker's own."""
+    """Without the asker's own, and without the time that passed between the two."""
     def cut(text):
-        return [line for line in text.splitlines() if "vakt-" not in line]
+        return [re.sub(r'"ends_in_s":\d+', '"ends_in_s":N', line) for line in text.splitlines() if "vakt-" not in line]
     return cut(one) == cut(other)
 
 
