@@ -1,5 +1,6 @@
-/* One list swap under a mutex per drain; the wake-up only where the receiver sleeps: a receiver
- * announces that it sleeps and looks then, a sender looks for a sleeping receiver last. */
+/* One list swap under a mutex per drain that finds something; the wake-up only where the receiver
+ * sleeps: a receiver announces that it sleeps and looks then, a sender looks for a sleeping
+ * receiver last. */
 #include "base/mailbox.h"
 
 #include "base/clock.h"
@@ -11,6 +12,7 @@ void mailbox_init(struct mailbox *in, mailbox_wake_fn *wake, void *wake_arg)
 	in->head = NULL;
 	in->tail = &in->head;
 	in->taken = NULL;
+	atomic_init(&in->is_filled, false);
 	atomic_init(&in->asleep, true);
 	in->wake = wake;
 	in->wake_arg = wake_arg;
@@ -30,6 +32,7 @@ void mailbox_send(struct mailbox *in, struct task *task, bool wake)
 	mutex_lock(&in->lock);
 	*in->tail = task;
 	in->tail = &task->next;
+	atomic_store(&in->is_filled, true);
 	mutex_unlock(&in->lock);
 	if (wake && atomic_exchange(&in->asleep, false) && in->wake != NULL)
 		in->wake(in->wake_arg);
@@ -43,6 +46,7 @@ static struct task *take_all(struct mailbox *in)
 	all = in->head;
 	in->head = NULL;
 	in->tail = &in->head;
+	atomic_store_explicit(&in->is_filled, false, memory_order_relaxed);
 	mutex_unlock(&in->lock);
 	return all;
 }
@@ -56,10 +60,10 @@ bool mailbox_drain(struct mailbox *in, size_t budget, void *executor_arg)
 	uint64_t begin_ns = 0; /* not asked yet */
 
 	REQUIRE(budget > 0);
+	if (mailbox_is_empty(in))
+		return false;
 	if (in->taken == NULL)
 		in->taken = take_all(in);
-	if (in->taken == NULL)
-		return !mailbox_is_empty(in);
 	for (size_t n = 1; in->taken != NULL && n <= budget; n++) {
 		struct task *task = in->taken;
 
@@ -77,16 +81,11 @@ bool mailbox_drain(struct mailbox *in, size_t budget, void *executor_arg)
 	return in->taken != NULL || !mailbox_is_empty(in);
 }
 
-bool mailbox_is_empty(struct mailbox *in)
+/* Sequentially consistent, as the store of mailbox_send: one who falls asleep sees the task, or its
+ * sender sees that he sleeps. */
+bool mailbox_is_empty(const struct mailbox *in)
 {
-	bool empty;
-
-	if (in->taken != NULL)
-		return false;
-	mutex_lock(&in->lock);
-	empty = in->head == NULL;
-	mutex_unlock(&in->lock);
-	return empty;
+	return in->taken == NULL && !atomic_load(&in->is_filled);
 }
 
 bool mailbox_sleep(struct mailbox *in)

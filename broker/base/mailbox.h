@@ -28,6 +28,7 @@ typedef void mailbox_wake_fn(void *arg);
 struct mailbox {
 	struct mutex lock;
 	struct task *head, **tail; /* under the lock */
+	atomic_bool is_filled;     /* written under the lock: there is a head */
 	struct task *taken;        /* receiver's: swapped out, not yet run */
 	atomic_bool asleep;        /* the next task wakes it */
 	mailbox_wake_fn *wake;
@@ -41,7 +42,7 @@ void mailbox_fini(struct mailbox *in); /* must be empty */
 void mailbox_send(struct mailbox *in, struct task *task, bool wake);
 /* Receiver only: run at most `budget` tasks, in order; true where more wait. */
 bool mailbox_drain(struct mailbox *in, size_t budget, void *executor_arg);
-bool mailbox_is_empty(struct mailbox *in); /* receiver only */
+bool mailbox_is_empty(const struct mailbox *in); /* receiver only */
 /* Receiver only: from here on a task wakes it. False: something waits already. */
 bool mailbox_sleep(struct mailbox *in);
 /* Receiver only: it runs, and drains before it sleeps. */
