@@ -93,7 +93,7 @@ enum log_field_count {
 			log_event(EVENT_##id, &(const struct log_##id){.end = 0});                 \
 	} while (0)
 
-bool log_wants(enum event e);
+__attribute__((cold)) bool log_wants(enum event e);
 /* Is the level debug, or does a tap want debug (log_tap.h)? For what is not even to be computed
  * otherwise. */
 extern atomic_bool log_debug;
@@ -102,7 +102,7 @@ static inline bool log_is_debug(void)
 	return atomic_load_explicit(&log_debug, memory_order_relaxed);
 }
 /* For the macros above. `fields`: struct log_ID of this event. */
-void log_event(enum event e, const void *fields);
+__attribute__((cold)) void log_event(enum event e, const void *fields);
 
 /* The taps have changed. */
 void log_update_debug(void);

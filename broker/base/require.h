@@ -4,7 +4,8 @@
 #define BASE_REQUIRE_H
 
 /* Print the failed condition and a backtrace to stderr, then abort. */
-_Noreturn void require_failed(const char *condition, const char *file, int line);
+__attribute__((cold)) _Noreturn void require_failed(const char *condition, const char *file,
+                                                    int line);
 
 #define REQUIRE(condition)                                                                         \
 	(__builtin_expect(!(condition), 0) ? require_failed(#condition, __FILE__, __LINE__)        \

@@ -157,7 +157,7 @@ void conn_close_with(struct conn *c, enum close_reason why, struct fault fault,
 void conn_remember_end(const struct conn *c, enum close_reason why, struct fault fault,
                        const char *taken_by);
 /* CLOSE_FAULT: what the peer did wrong. */
-void conn_fail(struct conn *c, struct fault fault);
+__attribute__((cold)) void conn_fail(struct conn *c, struct fault fault);
 
 /* Go on with packets that were read but not handled while it was paused. */
 void conn_continue(struct conn *c);
