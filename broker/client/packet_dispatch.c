@@ -15,9 +15,11 @@
 #include "client/large_publish.h"
 #include "client/waiting_connect.h"
 #include "client/yield.h"
+#include "net/loop.h"
 #include "proto/packet_disconnect.h"
 #include "proto/packet_ping.h"
 #include "proto/packet_publish.h"
+#include "routing/dispatch.h"
 #include "routing/local_delivery.h"
 #include "routing/publish.h"
 #include "routing/publish_match.h"
@@ -204,13 +206,17 @@ static void continue_deferred(struct conn *c)
 /* --- the share of a turn --- */
 
 /* The share of a turn that a connection may use. The work that it causes is counted, and after
- * every LOOK_STEPS steps the clock is read too; between them a packet costs one comparison. */
+ * every LOOK_STEPS steps the clock is read too; between them a packet costs one comparison. While
+ * nobody else waits it goes on, as long as a turn may be: what many of its messages write to one
+ * reader is one write then. */
 #define LOOK_STEPS 64
 #define SHARE_NS   UINT64_C(2000000)
+#define ALONE_NS   UINT64_C(500000) /* and then it is asked again who waits */
+#define LONGEST_NS UINT64_C(4000000)
 
 struct turn_share {
-	uint64_t look, end; /* worker->work */
-	uint64_t begin_ns;  /* 0: not looked yet */
+	uint64_t look, end;          /* worker->work */
+	uint64_t begin_ns, until_ns; /* 0: not looked yet */
 };
 
 static void look_later(const struct worker *w, struct turn_share *share)
@@ -228,6 +234,12 @@ static struct turn_share share_of(const struct worker *w)
 	return share;
 }
 
+static bool others_wait(const struct worker *w)
+{
+	return yield_is_pending(w) || dispatch_waits(w) || w->loop == NULL ||
+	       loop_is_awaited(w->loop);
+}
+
 static bool share_is_used(const struct worker *w, struct turn_share *share)
 {
 	uint64_t now_ns;
@@ -236,9 +248,14 @@ static bool share_is_used(const struct worker *w, struct turn_share *share)
 		return true;
 	look_later(w, share);
 	now_ns = clock_monotonic_ns();
-	if (share->begin_ns == 0)
+	if (share->begin_ns == 0) {
 		share->begin_ns = now_ns;
-	return now_ns - share->begin_ns > SHARE_NS;
+		share->until_ns = now_ns + SHARE_NS;
+	}
+	if (now_ns <= share->until_ns)
+		return false;
+	share->until_ns = now_ns + ALONE_NS;
+	return now_ns - share->begin_ns > LONGEST_NS || others_wait(w);
 }
 
 /* --- bytes --- */

@@ -5,6 +5,7 @@
 #include "net/loop.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -49,6 +50,16 @@ void loop_add_job(struct loop *loop, struct loop_job *job, enum loop_place place
 	REQUIRE_EXECUTOR(loop->executor);
 	loop_queue_add(&loop->queue, job, place);
 	loop_kick(loop);
+}
+
+bool loop_is_awaited(const struct loop *loop)
+{
+	/* What libuv watches, is itself readable while one of them is ready. */
+	struct pollfd events = {.fd = uv_backend_fd(&loop->uv), .events = POLLIN};
+
+	REQUIRE_EXECUTOR(loop->executor);
+	return !loop_queue_is_empty(&loop->queue) || !mailbox_is_empty(&loop->executor->mailbox) ||
+	       poll(&events, 1, 0) != 0;
 }
 
 static void wake_up(struct loop *loop)

@@ -4,6 +4,7 @@
 #define NET_LOOP_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include "base/executor.h"
 #include "net/loop_queue.h"
@@ -32,6 +33,10 @@ const _Atomic uint64_t *loop_turn_cells(const struct loop *loop);
 void loop_kick(struct loop *loop);
 /* A job for the next turn, or for this one when called from a poll. */
 void loop_add_job(struct loop *loop, struct loop_job *job, enum loop_place place);
+
+/* Does something wait for the next turn: an event of the kernel, a job, a task? One system call.
+ * The loop's thread. */
+bool loop_is_awaited(const struct loop *loop);
 
 /* Signals for the main loop only: `fn` runs on the loop. Several may be watched. */
 typedef void loop_signal_fn(void *arg, int signum);

@@ -26,6 +26,7 @@ struct world {
 	unsigned ran, turns, more;
 	int signum;
 	uint64_t armed_ms, fired_ms;
+	bool awaited;
 };
 
 static struct world w;
@@ -175,6 +176,76 @@ static void signals_come_in_the_loop(void **state)
 	assert_int_equal(w.signum, SIGUSR2);
 }
 
+static void stop_it(struct task *task, void *arg)
+{
+	(void)task;
+	(void)arg;
+	loop_stop(w.loop);
+}
+
+static void *send_to_it(void *arg)
+{
+	executor_send(&w.executor, arg);
+	return NULL;
+}
+
+/* A task from elsewhere does not write to what the kernel watches while the loop is awake. */
+static void ask_after_a_task(struct task *task, void *arg)
+{
+	(void)task;
+	(void)arg;
+	w.tasks[1].run = stop_it;
+	REQUIRE(thread_start(&w.thread, "sender", send_to_it, &w.tasks[1]) == 0);
+	thread_join(&w.thread);
+	w.awaited = loop_is_awaited(w.loop);
+}
+
+static void ask_after_a_signal(struct task *task, void *arg)
+{
+	(void)task;
+	(void)arg;
+	REQUIRE(kill(getpid(), SIGUSR1) == 0);
+	w.awaited = loop_is_awaited(w.loop);
+}
+
+static void it_knows_that_a_task_waits(void **state)
+{
+	(void)state;
+	w.tasks[0].run = ask_after_a_task;
+	executor_send(&w.executor, &w.tasks[0]);
+	loop_run(w.loop);
+	assert_true(w.awaited);
+}
+
+static void it_knows_that_an_event_waits(void **state)
+{
+	(void)state;
+	assert_int_equal(loop_on_signal(w.loop, SIGUSR1, on_signal, &w), 0);
+	w.tasks[0].run = ask_after_a_signal;
+	executor_send(&w.executor, &w.tasks[0]);
+	loop_run(w.loop);
+	assert_true(w.awaited);
+}
+
+static void ask_alone(struct task *task, void *arg)
+{
+	(void)task;
+	(void)arg;
+	w.awaited = loop_is_awaited(w.loop);
+	loop_stop(w.loop);
+}
+
+static void it_knows_that_nothing_waits(void **state)
+{
+	(void)state;
+	w.awaited = true;
+	w.tasks[0].run = ask_alone;
+	start();
+	executor_send(&w.executor, &w.tasks[0]);
+	thread_join(&w.thread);
+	assert_false(w.awaited);
+}
+
 static void the_file_limit_is_raised(void **state)
 {
 	(void)state;
@@ -189,6 +260,9 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(timers_fire_when_due, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_turn_that_has_more_comes_again, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(signals_come_in_the_loop, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(it_knows_that_a_task_waits, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(it_knows_that_an_event_waits, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(it_knows_that_nothing_waits, set_up, tear_down),
 	    cmocka_unit_test(the_file_limit_is_raised),
 	};
 
