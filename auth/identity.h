@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "auth/key_pins.h"
 #include "base/bytes.h"
 
 enum identity_kind {
@@ -42,6 +43,8 @@ struct identity_entry {
 	bool locked;
 	/* It is only for assume_user: it never logs in. */
 	bool assumed;
+	/* Which keys of certificates count; borrowed. */
+	struct key_pins pins;
 	char *const *roles;
 	size_t role_count;
 	/* Of the source's file. 0: it has no lines. */

@@ -306,7 +306,7 @@ void identity_source_each_removed(const struct identity_source *before,
 static bool is_unchanged(const struct identity_entry *a, const struct identity_entry *b)
 {
 	return a->id == b->id && a->locked == b->locked && a->assumed == b->assumed &&
-	       a->credential == b->credential &&
+	       a->credential == b->credential && key_pins_equal(&a->pins, &b->pins) &&
 	       identity_roles_equal(a->roles, a->role_count, b->roles, b->role_count);
 }
 
@@ -340,6 +340,33 @@ static char *roles_text(const struct identity_entry *user)
 	return out;
 }
 
+/* Each key that came or went; a pin is no secret. */
+static void diff_pins(const struct identity_entry *old, const struct identity_entry *now,
+                      identity_diff_fn *fn, void *arg)
+{
+	struct buf text = {0};
+
+	for (size_t i = 0; i < old->pins.count; i++) {
+		if (key_pins_have(&now->pins, old->pins.items[i]))
+			continue;
+		buf_printf(&text, "%sunpinned from ", text.len > 0 ? ", " : "");
+		key_pin_put(old->pins.items[i], &text);
+	}
+	for (size_t i = 0; i < now->pins.count; i++) {
+		if (key_pins_have(&old->pins, now->pins.items[i]))
+			continue;
+		buf_printf(&text, "%spinned to ", text.len > 0 ? ", " : "");
+		key_pin_put(now->pins.items[i], &text);
+	}
+	if (old->pins.is_pinned && !now->pins.is_pinned)
+		buf_printf(&text, "%sany key is accepted", text.len > 0 ? ", " : "");
+	else if (now->pins.is_pinned && now->pins.count == 0)
+		buf_printf(&text, "%sno key is accepted", text.len > 0 ? ", " : "");
+	buf_put_u8(&text, '\0');
+	fn(arg, "user changed", old->name, (const char *)text.data);
+	buf_fini(&text);
+}
+
 /* Everything that is different, never the password. */
 static void diff_user(const struct identity_entry *old, const struct identity_entry *now,
                       identity_diff_fn *fn, void *arg)
@@ -353,6 +380,8 @@ static void diff_user(const struct identity_entry *old, const struct identity_en
 		   now->assumed ? "only for assume_user" : "not for assume_user");
 	if (old->credential != now->credential)
 		fn(arg, "user changed", old->name, "password");
+	if (!key_pins_equal(&old->pins, &now->pins))
+		diff_pins(old, now, fn, arg);
 	if (!identity_roles_equal(old->roles, old->role_count, now->roles, now->role_count)) {
 		char *before = roles_text(old), *after = roles_text(now);
 		char *text = xasprintf("roles: %s -> %s", before, after);

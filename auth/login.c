@@ -51,6 +51,20 @@ static const struct naming by_peer = {IDENTITY_PEER,
                                       "process",
                                       "peer_users names an unknown user"};
 
+/* NULL: the user is not pinned to keys, or the certificate has one of them. */
+static const char *key_refused(const struct login *l, const struct identity_entry *entry)
+{
+	if (entry == NULL || !entry->pins.is_pinned)
+		return NULL;
+	if (!l->has_certificate_key)
+		return "the user is pinned to keys, and the proxy does not say which key the "
+		       "client has";
+	/* mutant: pins_are_compared */
+	return key_pins_have(&entry->pins, l->certificate_key)
+	           ? NULL
+	           : "the key of the certificate is not one that the user is pinned to";
+}
+
 static enum login_verdict decide_named(const struct login *l, struct slice name,
                                        const struct naming *naming, struct identity **identity,
                                        const char **why)
@@ -70,6 +84,8 @@ static enum login_verdict decide_named(const struct login *l, struct slice name,
 	/* mutant: assumed_users_are_not_named */
 	if (entry != NULL && entry->assumed)
 		return refuse(LOGIN_BAD_CREDENTIALS, ONLY_ASSUMED, why);
+	if (naming == &by_certificate && key_refused(l, entry) != NULL)
+		return refuse(LOGIN_BAD_CREDENTIALS, key_refused(l, entry), why);
 	bad_id = client_id_refused(l, name);
 	if (bad_id != NULL)
 		return refuse(LOGIN_BAD_CLIENT_ID, bad_id, why);
@@ -259,6 +275,9 @@ static const char *now_invalid(const struct identity *id, const struct login *no
 	if (bad_id != NULL)
 		return bad_id;
 	changed = entry_changed(id, now, entry);
+	/* mutant: pins_on_reload */
+	if (changed == NULL && certificate_decides(now))
+		changed = key_refused(now, entry);
 	if (changed != NULL || id->kind == IDENTITY_PEER || certificate_decides(now))
 		return changed;
 	if (entry == NULL)

@@ -20,6 +20,9 @@ struct login {
 	/* What the certificate names by certificate_user; empty where it names nobody or more than
 	 * one. */
 	struct slice certificate_name;
+	/* The pin of its key; false: it is not known (a proxy ended TLS). */
+	bool has_certificate_key;
+	uint8_t certificate_key[KEY_PIN_BYTES];
 	bool certificate_required; /* client_certificates: required */
 	/* The listener has peer_users: others than these log in. */
 	bool has_peer_users;

@@ -40,6 +40,7 @@ static void fill_entry(const struct password_entry *user, struct identity_entry 
 	    .has_scram = user->scram != NULL,
 	    .locked = user->locked,
 	    .assumed = user->assumed,
+	    .pins = user->pins,
 	    .roles = user->roles,
 	    .role_count = user->role_count,
 	    .line = user->line,

@@ -94,6 +94,14 @@ static void read_scram(struct file_line *l, struct slice value)
 		    SCRAM_ITERATIONS_MIN);
 }
 
+static void read_pins(struct file_line *l, struct slice value)
+{
+	const char *why = key_pins_parse(value, &l->user->pins);
+
+	if (why != NULL)
+		LINE_ERROR(l, value.data, "%s", why);
+}
+
 bool password_file_role_valid(struct slice role)
 {
 	if (role.len == 0 || role.len > ROLE_MAX_BYTES || !utf8_valid(role))
@@ -183,8 +191,9 @@ static const struct entry_field {
 	bool has_value;
 	void (*read)(struct file_line *l, struct slice value);
 } entry_fields[] = {
-    {"hash", true, read_hash}, {"scram", true, read_scram},    {"roles", true, read_roles},
-    {"id", true, read_id},     {"locked", false, read_locked}, {"assumed", false, read_assumed},
+    {"hash", true, read_hash},        {"scram", true, read_scram}, {"pins", true, read_pins},
+    {"roles", true, read_roles},      {"id", true, read_id},       {"locked", false, read_locked},
+    {"assumed", false, read_assumed},
 };
 #define FIELD_COUNT ARRAY_LEN(entry_fields)
 
@@ -205,8 +214,9 @@ static void report_unknown(struct file_line *l, struct slice key)
 	word = slice_dup(key);
 	if (key.len == 0 || key.len > 12 ||
 	    strspn(word, "abcdefghijklmnopqrstuvwxyz_-") != key.len) {
-		LINE_ERROR(l, l->text.data,
-		           "a field is neither hash=, scram=, roles=, id=, locked nor assumed");
+		LINE_ERROR(
+		    l, l->text.data,
+		    "a field is neither hash=, scram=, pins=, roles=, id=, locked nor assumed");
 		free(word);
 		return;
 	}
@@ -258,10 +268,11 @@ static void read_line(struct file_line *l)
 		LINE_ERROR(l, l->text.data,
 		           "the line has no id=; make users with 'broker-passwd FILE add'");
 	/* mutant: assumed_with_a_password */
-	if (!l->bad && l->user->assumed && (l->user->hash != NULL || l->user->scram != NULL))
+	if (!l->bad && l->user->assumed &&
+	    (l->user->hash != NULL || l->user->scram != NULL || l->user->pins.is_pinned))
 		LINE_ERROR(l, l->text.data,
-		           "a user that is 'assumed' never logs in: remove hash= and scram=, or "
-		           "'assumed'");
+		           "a user that is 'assumed' never logs in: remove hash=, scram= and "
+		           "pins=, or 'assumed'");
 }
 
 static void entry_free(struct file_entry *e)
@@ -271,6 +282,7 @@ static void entry_free(struct file_entry *e)
 	if (e->user.scram != NULL)
 		crypto_wipe(e->user.scram, sizeof(*e->user.scram));
 	free(e->user.scram);
+	key_pins_fini(&e->user.pins);
 	for (size_t i = 0; i < e->user.role_count; i++)
 		free(e->user.roles[i]);
 	free(e->user.roles);
@@ -517,6 +529,10 @@ void password_file_format(const struct password_entry *user, struct buf *out)
 	if (user->hash != NULL)
 		buf_printf(out, ":hash=%s", user->hash);
 	put_scram(user, out);
+	if (user->pins.is_pinned) {
+		buf_put_slice(out, SLICE(":pins="));
+		key_pins_put(&user->pins, ",", out);
+	}
 	for (size_t i = 0; i < user->role_count; i++)
 		buf_printf(out, "%s%s", i == 0 ? ":roles=" : ",", user->roles[i]);
 	buf_printf(out, "%s%s\n", user->assumed ? ":assumed" : "", user->locked ? ":locked" : "");

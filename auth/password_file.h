@@ -1,11 +1,12 @@
-/* The password file: one line a user, NAME:key=value:key=value...  (hash=, scram=, roles=a,b, id=,
- * locked, assumed). Every line has an id; empty lines and lines that begin with '#' are ignored.
- * A malformed line, a duplicate or a hash of a method that is not accepted is an error with its
- * line.  A loaded table is immutable and shared by reference.  Thread: any. */
+/* The password file: one line a user, NAME:key=value:key=value...  (hash=, scram=, pins=,
+ * roles=a,b, id=, locked, assumed). Every line has an id; empty lines and lines that begin with '#'
+ * are ignored. A malformed line, a duplicate or a hash of a method that is not accepted is an error
+ * with its line.  A loaded table is immutable and shared by reference.  Thread: any. */
 #ifndef AUTH_PASSWORD_FILE_H
 #define AUTH_PASSWORD_FILE_H
 
 #include "auth/identity.h"
+#include "auth/key_pins.h"
 #include "auth/scram.h"
 #include "conf/errors.h"
 
@@ -15,10 +16,11 @@ struct password_entry {
 	char *name;
 	char *hash;                   /* crypt(5) string; NULL: never logs in by password */
 	struct scram_verifier *scram; /* NULL: never logs in by SCRAM */
+	struct key_pins pins;
 	uint64_t entry_id;
 	uint64_t credential; /* of a loaded table; 0: password_file_credential makes it */
 	bool locked;
-	bool assumed; /* only for assume_user: neither hash nor verifier */
+	bool assumed; /* only for assume_user: neither hash nor verifier nor pins */
 	char **roles;
 	size_t role_count;
 	unsigned line;

@@ -133,7 +133,8 @@ static const struct schema_key authentication_keys[] = {
     {"certificate_user", SCHEMA_ENUM, 0, AT(struct conf_authentication, certificate_user),
      .default_text = "none", WORDS(certificate_user_words),
      .help = "The part of a client certificate that names the user. Needs client_certificates "
-             "other than none."},
+             "other than none. A user who is pinned to keys (broker-passwd(1), pin) logs in only "
+             "with a certificate that has one of these keys."},
     {"bind_client_id", SCHEMA_ENUM, 0, AT(struct conf_authentication, bind_client_id),
      .default_text = "none", WORDS(bind_client_id_words),
      .help = "Binds the client id to the user name. equal: the id is the name. prefix: the id is "

@@ -11,6 +11,7 @@
 #include "passwd/passwd_apply.h"
 #include "passwd/passwd_change.h"
 #include "passwd/passwd_file.h"
+#include "passwd/passwd_pin.h"
 #include "passwd/passwd_restore.h"
 #include "passwd/passwd_show.h"
 #include "program/command_line.h"
@@ -34,6 +35,8 @@ static const char usage_text[] =
     "       broker-passwd FILE set USER\n"
     "       broker-passwd FILE grant|revoke USER ROLE...\n"
     "       broker-passwd FILE remove|lock|unlock|verify USER\n"
+    "       broker-passwd FILE pin USER --certificate CERTIFICATE...\n"
+    "       broker-passwd FILE unpin USER --certificate CERTIFICATE... | --all\n"
     "       broker-passwd FILE list\n"
     "       broker-passwd [-c] FILE apply [--dry-run]\n"
     "       broker-passwd FILE restore-ids --socket PATH [--yes]\n"
@@ -45,6 +48,10 @@ static const char usage_text[] =
     "  --assumed        add: the user never logs in, it is for assume_user of a listener\n"
     "  --stdin          add, set, verify: the password is the line of standard input\n"
     "  --generate       add, set: generate a password and print it\n"
+    "  --certificate CERTIFICATE\n"
+    "                   pin, unpin: the key of this certificate; may be repeated\n"
+    "  --pin PIN        pin, unpin: the key by its pin, sha256/BASE64; may be repeated\n"
+    "  --all            unpin: certificates with any key are accepted again\n"
     "  --dry-run        apply: only say what would change\n"
     "  --method METHOD  add, set, apply: yescrypt (the default), sha512crypt or bcrypt\n"
     "  --scram          add, set, apply: the user can also log in by SCRAM-SHA-256\n"
@@ -94,6 +101,8 @@ static const struct passwd_command commands[] = {
     {"remove", WORDS_USER, 0, passwd_change_remove},
     {"lock", WORDS_USER, 0, passwd_change_lock},
     {"unlock", WORDS_USER, 0, passwd_change_unlock},
+    {"pin", WORDS_USER, OPTION_CERTIFICATE | OPTION_PIN, passwd_pin_add},
+    {"unpin", WORDS_USER, OPTION_CERTIFICATE | OPTION_PIN | OPTION_ALL, passwd_pin_remove},
     {"list", WORDS_NONE, 0, passwd_show_list},
     {"verify", WORDS_USER, OPTION_STDIN, passwd_show_verify},
     {"apply", WORDS_NONE,
@@ -117,6 +126,9 @@ static const struct {
     {OPTION_DRY_RUN, "--dry-run"},
     {OPTION_SOCKET, "--socket"},
     {OPTION_YES, "--yes"},
+    {OPTION_CERTIFICATE, "--certificate"},
+    {OPTION_PIN, "--pin"},
+    {OPTION_ALL, "--all"},
 };
 
 static int add_role(struct passwd_options *o, const char *role)
@@ -139,6 +151,32 @@ static int take_role(void *arg, const char *role)
 
 	o->options |= OPTION_ROLE;
 	return add_role(o, role);
+}
+
+static int add_key(struct passwd_options *o, const char *text, bool is_file)
+{
+	if (o->key_count == KEY_PINS_MAX)
+		return report_error(EXIT_USAGE, "at most %d keys can be named at once",
+		                    KEY_PINS_MAX);
+	array_extend(o->keys, o->key_count);
+	o->keys[o->key_count++] = (struct passwd_key){.text = text, .is_file = is_file};
+	return 0;
+}
+
+static int take_certificate(void *arg, const char *path)
+{
+	struct passwd_options *o = arg;
+
+	o->options |= OPTION_CERTIFICATE;
+	return add_key(o, path, true);
+}
+
+static int take_pin(void *arg, const char *pin)
+{
+	struct passwd_options *o = arg;
+
+	o->options |= OPTION_PIN;
+	return add_key(o, pin, false);
 }
 
 static int take_iterations(void *arg, const char *text)
@@ -191,6 +229,7 @@ TAKE_FLAG(generate, OPTION_GENERATE)
 TAKE_FLAG(scram, OPTION_SCRAM)
 TAKE_FLAG(dry_run, OPTION_DRY_RUN)
 TAKE_FLAG(yes, OPTION_YES)
+TAKE_FLAG(all, OPTION_ALL)
 
 static const struct command_option command_options[] = {
     {"create", 'c', false, take_create},
@@ -205,6 +244,9 @@ static const struct command_option command_options[] = {
     {"dry-run", 0, false, take_dry_run},
     {"socket", 0, true, take_socket},
     {"yes", 0, false, take_yes},
+    {"certificate", 0, true, take_certificate},
+    {"pin", 0, true, take_pin},
+    {"all", 0, false, take_all},
 };
 
 static int refuse_option(const struct passwd_options *o, unsigned bit, const char *name)
@@ -348,5 +390,6 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < o.role_count; i++)
 		free(o.roles[i]);
 	free(o.roles);
+	free(o.keys);
 	return command_line_finish(rc);
 }

@@ -57,10 +57,11 @@ static void put_connection(struct buf *out, const struct session *s)
 	const struct conn *c = conn_of(s->link);
 	uint64_t now_ms = s->worker->executor.now_ms;
 	char peer[STREAM_PEER_TEXT], since[CLOCK_TEXT_MAX];
-	struct buf certificate = {0};
+	struct buf certificate = {0}, key = {0};
 
 	stream_peer_text(c->link.stream, peer, sizeof(peer));
 	stream_certificate_subject(c->link.stream, &certificate);
+	stream_put_certificate_key(c->link.stream, &key);
 	json_str(out, "peer", peer);
 	json_str(out, "listener", conn_listener_name(c));
 	json_str(out, "version", c->link.version == MQTT_5_0 ? "5.0" : "3.1.1");
@@ -68,6 +69,8 @@ static void put_connection(struct buf *out, const struct session *s)
 	json_str(out, "server_name", stream_server_name(c->link.stream));
 	if (certificate.len > 0)
 		json_text(out, "certificate", buf_slice(&certificate));
+	if (key.len > 0)
+		json_text(out, "certificate_key", buf_slice(&key));
 	json_str(out, "since",
 	         clock_text(clock_wall_ms() - (int64_t)(now_ms - c->since_ms), since));
 	json_number(out, "keep_alive_s", c->keep_alive_s);
@@ -77,6 +80,7 @@ static void put_connection(struct buf *out, const struct session *s)
 	json_number(out, "receive_maximum", c->link.receive_maximum);
 	json_number(out, "owed", input_limit_owed(&c->link));
 	buf_fini(&certificate);
+	buf_fini(&key);
 }
 
 static void add_session(struct control_query *q, const struct session *s)

@@ -41,12 +41,14 @@ static void add_user(struct control_query *q, struct control_window *w,
 	struct slice texts[2] = {slice_of_str(entry->name)};
 	struct identity *id =
 	    identity_new(IDENTITY_PASSWORD, texts[0], entry->id, entry->credential);
-	struct buf roles = {0}, line = {0};
+	struct buf roles = {0}, pins = {0}, line = {0};
 
 	for (size_t i = 0; i < entry->role_count; i++)
 		put_role(&roles, entry->roles[i]);
 	acl_listing_visit_roles(snapshot_of(q)->acl, texts[0], put_role, &roles);
 	texts[1] = buf_slice(&roles);
+	if (entry->pins.is_pinned)
+		key_pins_put(&entry->pins, ", ", &pins);
 	if (control_window_matches(q, texts, 2)) {
 		json_open(&line);
 		json_text(&line, "user", texts[0]);
@@ -55,6 +57,7 @@ static void add_user(struct control_query *q, struct control_window *w,
 		json_bool(&line, "assumed", entry->assumed);
 		json_bool(&line, "password", entry->has_password);
 		json_bool(&line, "scram", entry->has_scram);
+		json_text(&line, "pins", buf_slice(&pins));
 		json_number(&line, "connections",
 		            keyed_counter_get(&q->control->shared->user_connections, id->key));
 		json_number(&line, "sessions", shared_session_count(q->control->shared, id->key));
@@ -63,6 +66,7 @@ static void add_user(struct control_query *q, struct control_window *w,
 	}
 	identity_unref(&id);
 	buf_fini(&roles);
+	buf_fini(&pins);
 	buf_fini(&line);
 }
 

@@ -58,7 +58,7 @@ static void refuse_with(struct conn *c, const struct connect *packet, const char
                         const struct connack *ack)
 {
 	struct worker *w = c->link.worker;
-	struct buf certificate = {0};
+	struct buf certificate = {0}, key = {0};
 	char peer[STREAM_PEER_TEXT];
 	uint32_t suppressed;
 
@@ -69,12 +69,14 @@ static void refuse_with(struct conn *c, const struct connect *packet, const char
 	if (log_limit_pass(EVENT_CONNECT_REFUSED, &w->clients->refusal_limit, w->executor.now_ms,
 	                   10000, 50, &suppressed)) {
 		stream_certificate_subject(c->link.stream, &certificate);
+		stream_put_certificate_key(c->link.stream, &key);
 		LOG(CONNECT_REFUSED, .client_id = packet->client_id, .user = packet->user_name,
 		    .peer = peer, .listener = conn_listener_name(c),
 		    .sni = stream_server_name(c->link.stream), .protocol_level = packet->level,
-		    .certificate = buf_slice(&certificate), .reason = reason_name(ack->reason),
-		    .cause = cause, .suppressed = suppressed);
+		    .certificate = buf_slice(&certificate), .key = buf_slice(&key),
+		    .reason = reason_name(ack->reason), .cause = cause, .suppressed = suppressed);
 		buf_fini(&certificate);
+		buf_fini(&key);
 	}
 	remember_refusal(c, packet, fault_of(ack->reason, cause));
 	/* 3.1.1 has five codes; for anything else it is closed without one. [MQTT3-3.2.2-4, -5] */

@@ -42,6 +42,8 @@ void login_input_fill(struct conn *c, const struct connect *packet, struct buf *
 	if (out->has_certificate && kind != CERTIFICATE_USER_NONE &&
 	    stream_certificate_names(c->link.stream, kind, name) == 1)
 		out->certificate_name = buf_slice(name);
+	out->has_certificate_key = out->certificate_name.len > 0 &&
+	                           stream_certificate_key(c->link.stream, out->certificate_key);
 }
 
 bool login_input_still_valid(struct conn *c, const struct connect *packet,

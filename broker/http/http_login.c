@@ -99,6 +99,8 @@ static void fill(const struct http_conn *c, struct buf *name, struct login *out)
 	if (out->has_certificate && kind != CERTIFICATE_USER_NONE &&
 	    stream_certificate_names(c->x.stream, kind, name) == 1)
 		out->certificate_name = out->client_id = buf_slice(name);
+	out->has_certificate_key = out->certificate_name.len > 0 &&
+	                           stream_certificate_key(c->x.stream, out->certificate_key);
 }
 
 static bool still_valid(const struct http_conn *c, const char **why)

@@ -296,6 +296,20 @@ void stream_certificate_subject(const struct stream *s, struct buf *out)
 		s->facts->tls->ops->certificate_subject(s->facts->tls, out);
 }
 
+bool stream_certificate_key(const struct stream *s, uint8_t out[KEY_PIN_BYTES])
+{
+	return stream_has_certificate(s) && s->facts->tls->ops->certificate_key != NULL &&
+	       s->facts->tls->ops->certificate_key(s->facts->tls, out);
+}
+
+void stream_put_certificate_key(const struct stream *s, struct buf *out)
+{
+	uint8_t pin[KEY_PIN_BYTES];
+
+	if (stream_certificate_key(s, pin))
+		key_pin_put(pin, out);
+}
+
 void stream_put_mismatch(const struct stream *s, struct buf *out)
 {
 	if (s->facts->tls != NULL && s->facts->tls->ops->put_mismatch != NULL)

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "base/bytes.h"
+#include "base/key_pin.h"
 #include "conf/conf.h"
 #include "net/peer_address.h"
 
@@ -123,6 +124,10 @@ size_t stream_certificate_names(const struct stream *s, enum conf_certificate_us
 /* Appends the subject of the client's certificate, for the log: "CN=lamp,O=Home"; nothing where
  * there is none. */
 void stream_certificate_subject(const struct stream *s, struct buf *out);
+/* The pin of its key. False: there is no certificate, or only a proxy has seen it. */
+bool stream_certificate_key(const struct stream *s, uint8_t out[KEY_PIN_BYTES]);
+/* Appends it as text; nothing where it is not known. */
+void stream_put_certificate_key(const struct stream *s, struct buf *out);
 /* Appends in plain words that the broker's certificate is not for the name that the client asked
  * for, and what to do; nothing where it is, or where there is no such name. */
 void stream_put_mismatch(const struct stream *s, struct buf *out);
@@ -158,6 +163,8 @@ struct stream_tls_ops {
 	                            struct buf *out);
 	void (*certificate_subject)(const struct stream_tls *tls, struct buf *out);
 	/* NULL: nothing is known of it. */
+	bool (*certificate_key)(const struct stream_tls *tls, uint8_t out[KEY_PIN_BYTES]);
+	/* NULL: the same. */
 	void (*put_mismatch)(const struct stream_tls *tls, struct buf *out);
 	enum stream_fit (*fits)(const struct stream_tls *tls, const struct tls_context *ctx,
 	                        bool connected, const char **why);

@@ -146,6 +146,13 @@ static void certificate_subject(const struct stream_tls *tls, struct buf *out)
 		stream_certificate_subject(of_tls(tls)->outer, out);
 }
 
+static bool certificate_key(const struct stream_tls *tls, uint8_t out[KEY_PIN_BYTES])
+{
+	struct stream *outer = of_tls(tls)->outer;
+
+	return outer != NULL && stream_certificate_key(outer, out);
+}
+
 static void put_mismatch(const struct stream_tls *tls, struct buf *out)
 {
 	if (of_tls(tls)->outer != NULL)
@@ -163,6 +170,7 @@ static enum stream_fit fits(const struct stream_tls *tls, const struct tls_conte
 static const struct stream_tls_ops tls_ops = {
     .certificate_names = certificate_names,
     .certificate_subject = certificate_subject,
+    .certificate_key = certificate_key,
     .put_mismatch = put_mismatch,
     .fits = fits,
 };

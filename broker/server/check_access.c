@@ -255,11 +255,40 @@ static void check_passwords(const struct config_snapshot *next, struct errors *e
 		            first.name, found - 1);
 }
 
+/* Pinned to keys, and no listener looks at them; or to none, without another way in. */
+static void check_pins(const struct config_snapshot *next, struct errors *errors)
+{
+	size_t count = identity_source_count(next->identities);
+	const char *path = identity_source_path(next->identities);
+	bool named = false;
+	struct identity_entry user;
+
+	for (size_t i = 0; i < next->conf->listener_count; i++)
+		named = named || names_by_certificate(&next->conf->listeners[i]);
+	for (size_t i = 0; i < count; i++) {
+		identity_source_at(next->identities, i, &user);
+		if (user.pins.is_pinned && !named)
+			errors_warn(errors, path, user.line, 0,
+			            "user '%s' is pinned to keys, and no listener takes names from "
+			            "certificates: set client_certificates and certificate_user, "
+			            "or 'broker-passwd FILE unpin %s --all'",
+			            user.name, user.name);
+		else if (user.pins.is_pinned && user.pins.count == 0 && !user.locked &&
+		         !user.has_password && !user.has_scram)
+			errors_warn(errors, path, user.line, 0,
+			            "user '%s' is pinned to no key and has no password: it cannot "
+			            "log in; 'broker-passwd FILE pin %s --certificate "
+			            "CERTIFICATE' lets that one in",
+			            user.name, user.name);
+	}
+}
+
 void check_access(const struct config_snapshot *next, struct errors *errors)
 {
 	check_users(next, errors);
 	for (size_t i = 0; i < next->conf->listener_count; i++)
 		check_listener(next, &next->conf->listeners[i], errors);
 	check_passwords(next, errors);
+	check_pins(next, errors);
 	check_assumed_entries(next, errors);
 }

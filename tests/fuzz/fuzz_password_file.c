@@ -33,6 +33,7 @@ static void check_round_trip(const struct password_file *users)
 
 		REQUIRE(found != NULL && found->entry_id == u->entry_id && u->entry_id != 0);
 		REQUIRE(password_file_credential(found) == password_file_credential(u));
+		REQUIRE(key_pins_equal(&found->pins, &u->pins));
 		REQUIRE(identity_name_valid(slice_of_str(u->name), &why));
 	}
 	password_file_unref(&again);

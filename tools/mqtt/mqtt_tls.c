@@ -9,19 +9,16 @@
 #include <openssl/x509v3.h>
 
 #include "base/alloc.h"
-#include "base/base64.h"
 #include "base/crypto.h"
+#include "base/key_pin.h"
 #include "base/require.h"
 #include "mqtt/mqtt_tls_words.h"
-
-#define PIN_BYTES  32
-#define PIN_PREFIX "sha256/"
 
 struct mqtt_tls {
 	SSL_CTX *ctx;
 	char *server_name; /* NULL: the host */
 	char *trusted;     /* "in ca.crt" */
-	uint8_t pin[PIN_BYTES];
+	uint8_t pin[KEY_PIN_BYTES];
 	bool has_pin, verifies, has_certificate, has_tickets;
 };
 
@@ -29,78 +26,23 @@ static int problem_index = -1;
 
 /* ---- the pin ---- */
 
-static int hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* With or without colons, as openssl and browsers print it. */
-static bool parse_hex(struct slice text, uint8_t out[PIN_BYTES])
-{
-	size_t digits = 0;
-
-	for (size_t i = 0; i < text.len; i++) {
-		int digit = hex_digit(text.data[i]);
-
-		if (text.data[i] == ':')
-			continue;
-		if (digit < 0 || digits == (size_t)2 * PIN_BYTES)
-			return false;
-		out[digits / 2] = (uint8_t)(out[digits / 2] << 4 | digit);
-		digits++;
-	}
-	return digits == (size_t)2 * PIN_BYTES;
-}
-
-static bool parse_pin(const char *text, uint8_t out[PIN_BYTES])
-{
-	struct slice pin = slice_of_str(text), prefix = SLICE(PIN_PREFIX);
-	struct buf bytes = {0};
-	bool ok;
-
-	if (!slice_starts_with(pin, prefix))
-		return parse_hex(pin, out);
-	ok = base64_decode(&bytes, slice_skip(pin, prefix.len)) && bytes.len == PIN_BYTES;
-	if (ok)
-		memcpy(out, bytes.data, PIN_BYTES);
-	buf_fini(&bytes);
-	return ok;
-}
-
-static bool digest_of_key(const SSL *ssl, uint8_t out[PIN_BYTES])
-{
-	X509 *certificate = SSL_get0_peer_certificate(ssl);
-	X509_PUBKEY *key = certificate == NULL ? NULL : X509_get_X509_PUBKEY(certificate);
-	uint8_t *der = NULL;
-	int len = key == NULL ? -1 : i2d_X509_PUBKEY(key, &der);
-
-	if (len <= 0)
-		return false;
-	crypto_sha256(slice_of(der, (size_t)len), out);
-	OPENSSL_free(der);
-	return true;
-}
-
 bool mqtt_tls_accept(struct mqtt_tls *tls, SSL *ssl, struct mqtt_tls_problem *problem)
 {
-	uint8_t digest[PIN_BYTES] = {0};
+	uint8_t digest[KEY_PIN_BYTES] = {0};
 	struct buf text = {0};
 
 	SSL_set_ex_data(ssl, problem_index, NULL);
 	if (!tls->has_pin)
 		return true;
 	/* mutant: client_pin */
-	if (digest_of_key(ssl, digest) &&
-	    crypto_equal(slice_of(digest, PIN_BYTES), slice_of(tls->pin, PIN_BYTES)))
+	if (key_pin_of(SSL_get0_peer_certificate(ssl), digest) &&
+	    crypto_equal(slice_of(digest, KEY_PIN_BYTES), slice_of(tls->pin, KEY_PIN_BYTES)))
 		return true;
-	base64_encode(&text, slice_of(digest, PIN_BYTES));
+	key_pin_put(digest, &text);
 	problem->untrusted = true;
 	buf_printf(
 	    &problem->words,
-	    "the server's key is not the pinned one: it is " PIN_PREFIX
+	    "the server's key is not the pinned one: it is "
 	    "%.*s; if the key was changed on purpose, pin that one, otherwise somebody is in "
 	    "the way",
 	    (int)text.len, (const char *)text.data);
@@ -226,7 +168,7 @@ static bool set_up(struct mqtt_tls *tls, const struct mqtt_tls_options *o, struc
 	tls->verifies =
 	    !o->insecure && (o->pin == NULL || o->ca_file != NULL || o->ca_directory != NULL);
 	SSL_CTX_set_verify(ctx, tls->verifies ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, check_chain);
-	if (o->pin != NULL && !parse_pin(o->pin, tls->pin)) {
+	if (o->pin != NULL && !key_pin_parse(slice_of_str(o->pin), tls->pin)) {
 		buf_printf(why,
 		           "the pin '%s' is neither sha256/ with 44 characters of Base64 nor 64 "
 		           "hexadecimal digits",

@@ -254,6 +254,9 @@ static void put_user(struct change *c, const struct password_entry *before,
 	if (!identity_roles_equal(before->roles, before->role_count, user->roles, user->role_count))
 		len += (size_t)snprintf(what + len, sizeof(what) - len, "%sroles",
 		                        len > 0 ? ", " : "");
+	if (!key_pins_equal(&before->pins, &user->pins))
+		len +=
+		    (size_t)snprintf(what + len, sizeof(what) - len, "%spins", len > 0 ? ", " : "");
 	if (before->locked != user->locked)
 		len += (size_t)snprintf(what + len, sizeof(what) - len, "%slocked",
 		                        len > 0 ? ", " : "");
@@ -295,6 +298,10 @@ static int apply_user(struct change *c, const struct password_entry *before,
 	/* A lock is somebody's decision: what a script knows of users does not end it. */
 	if (before != NULL && before->locked)
 		user.locked = true;
+	/* Nor does it end that keys are pinned, by not naming them. */
+	/* mutant: passwd_apply_keeps_pins */
+	if (before != NULL && !user.pins.is_pinned)
+		user.pins = before->pins;
 	if (password.data != NULL)
 		rc = make_credentials(c->apply, before, password, &user);
 	else if (before != NULL)

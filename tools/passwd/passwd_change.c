@@ -38,18 +38,17 @@ static int require_user(const struct passwd_file *f, const struct passwd_options
 	                    o->user, o->path);
 }
 
-/* Who may have a password. */
-static int require_login_user(const struct passwd_file *f, const struct passwd_options *o)
+/* Who may have a password, or a certificate. */
+int passwd_change_require(const struct passwd_file *f, const struct passwd_options *o)
 {
 	int rc = require_user(f, o);
 
 	if (rc == 0 && find(f, o)->assumed)
-		return report_error(
-		    EXIT_USAGE,
-		    "'%s' is only for assume_user of a listener and has no password; "
-		    "'remove' it, then 'add' it without --assumed, if it shall log "
-		    "in itself",
-		    o->user);
+		return report_error(EXIT_USAGE,
+		                    "'%s' is only for assume_user of a listener and never logs in; "
+		                    "'remove' it, then 'add' it without --assumed, if it shall log "
+		                    "in itself",
+		                    o->user);
 	return rc;
 }
 
@@ -146,7 +145,7 @@ static int new_credentials(const struct passwd_options *o, struct secret *s, str
 
 /* ---- the commands ---- */
 
-static int write_user(struct passwd_file *f, const struct password_entry *user)
+int passwd_change_write(struct passwd_file *f, const struct password_entry *user)
 {
 	struct buf line = {0};
 	int rc;
@@ -175,7 +174,7 @@ static int add_locked(const struct passwd_options *o, const struct credentials *
 		                                    .roles = o->roles,
 		                                    .role_count = o->role_count};
 
-		rc = write_user(&f, &user);
+		rc = passwd_change_write(&f, &user);
 		free(name);
 	}
 	passwd_file_close(&f);
@@ -188,14 +187,14 @@ static int set_locked(const struct passwd_options *o, const struct credentials *
 	int rc = passwd_file_lock(&f, o->path, false);
 
 	if (rc == 0)
-		rc = require_login_user(&f, o);
+		rc = passwd_change_require(&f, o);
 	if (rc == 0) {
 		struct password_entry user = *find(&f, o);
 		bool had_scram = user.scram != NULL;
 
 		user.hash = c->hash;
 		user.scram = c->scram;
-		rc = write_user(&f, &user);
+		rc = passwd_change_write(&f, &user);
 		if (rc == 0 && had_scram && user.scram == NULL)
 			(void)report_error(0,
 			                   "note: '%s' cannot log in by SCRAM any more: set the "
@@ -256,7 +255,7 @@ int passwd_change_add(const struct passwd_options *o)
 
 int passwd_change_set(const struct passwd_options *o)
 {
-	int rc = check_first(o, require_login_user);
+	int rc = check_first(o, passwd_change_require);
 
 	return rc == 0 ? with_credentials(o, set_locked) : rc;
 }
@@ -285,7 +284,7 @@ static int set_lock(const struct passwd_options *o, bool locked)
 		struct password_entry user = *find(&f, o);
 
 		user.locked = locked;
-		rc = write_user(&f, &user);
+		rc = passwd_change_write(&f, &user);
 	}
 	passwd_file_close(&f);
 	return rc;
@@ -345,7 +344,7 @@ static int change_roles(const struct passwd_options *o, bool granted)
 
 		user.role_count = changed_roles(find(&f, o), o, granted, roles);
 		user.roles = roles;
-		rc = write_user(&f, &user);
+		rc = passwd_change_write(&f, &user);
 		free(roles);
 	}
 	passwd_file_close(&f);

@@ -2,6 +2,7 @@
 #ifndef PASSWD_PASSWD_COMMAND_H
 #define PASSWD_PASSWD_COMMAND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,9 +21,18 @@ enum passwd_option_bit {
 	OPTION_SOCKET = 1 << 9,
 	OPTION_YES = 1 << 10,
 	OPTION_ASSUMED = 1 << 11,
+	OPTION_CERTIFICATE = 1 << 12,
+	OPTION_PIN = 1 << 13,
+	OPTION_ALL = 1 << 14,
 };
 #define OPTIONS_PASSWORD                                                                           \
 	(OPTION_STDIN | OPTION_GENERATE | OPTION_METHOD | OPTION_SCRAM | OPTION_ITERATIONS)
+
+/* A key on the command line: a certificate that has it, or its pin. */
+struct passwd_key {
+	const char *text;
+	bool is_file;
+};
 
 struct passwd_options {
 	const char *path;
@@ -32,6 +42,8 @@ struct passwd_options {
 	unsigned options;            /* given */
 	char **roles;
 	size_t role_count;
+	struct passwd_key *keys;
+	size_t key_count;
 	const char *method;
 	uint32_t iterations;
 };

@@ -87,6 +87,15 @@ static void print_user(const struct password_entry *user, int column)
 	for (size_t i = 0; i < user->role_count; i++)
 		printf("%s%s", i == 0 ? "" : ",", user->roles[i]);
 	puts(user->role_count == 0 ? "-" : "");
+	if (user->pins.is_pinned && user->pins.count == 0)
+		puts("  pinned to no key");
+	for (size_t i = 0; i < user->pins.count; i++) {
+		struct buf pin = {0};
+
+		key_pin_put(user->pins.items[i], &pin);
+		printf("  pinned to %.*s\n", (int)pin.len, (const char *)pin.data);
+		buf_fini(&pin);
+	}
 }
 
 int passwd_show_list(const struct passwd_options *o)

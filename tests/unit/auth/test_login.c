@@ -21,6 +21,9 @@
 	"scram=SHA-256$4096$W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=" \
 	"$wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
 
+#define PIN       "sha256/A3+SVMail6BQnVCFnceqcqt3cvOeACZCV8CtLstrThM="
+#define PIN_OTHER "sha256/B3+SVMail6BQnVCFnceqcqt3cvOeACZCV8CtLstrThM="
+
 static struct identity_source *source_of(struct slice bytes)
 {
 	struct errors errors = {0};
@@ -40,6 +43,10 @@ static struct identity_source *fixture(void)
 	                       "proof:id=00000000000000a6:" SCRAM "\n"
 	                       "gone:id=00000000000000a7:" SCRAM ":locked\n"
 	                       "porch:id=00000000000000a8:assumed\n"
+	                       "pinned:id=00000000000000b1:hash=" HASH ":pins=" PIN_OTHER "," PIN
+	                       "\n"
+	                       "nokey:id=00000000000000b2:pins=none\n"
+	                       "twin:id=00000000000000b3:pins=" PIN "\n"
 	                       "shed:id=00000000000000a9:assumed:locked\n"));
 }
 
@@ -50,6 +57,7 @@ enum somebody { NOBODY, ANONYMOUS, PASSWORD, CERTIFICATE, PEER, ASSUMED };
 struct row {
 	const char *name;
 	const char *user, *password, *certificate, *client_id;
+	const char *key;            /* the pin of the certificate; NULL: not known */
 	const char *peer, *assumed; /* of the listener */
 	bool has_peer_users;
 	bool anonymous, no_file, no_certificate_user, certificate_required, assigned, scram;
@@ -116,6 +124,28 @@ static const struct row rows[] = {
     {"scram, certificate missing", .user = "both", .scram = true, .certificate_required = true,
      .want = DENIED},
     {"by password with a verifier only", .user = "proof", .password = "x", .want = HASHED},
+
+    /* pins: the certificate names the user, and has one of the keys */
+    {"pinned, the key", .certificate = "pinned", .key = PIN, .want = ACCEPTED, .who = CERTIFICATE,
+     .entry_id = 0xb1},
+    {"pinned, another key", .certificate = "pinned",
+     .key = "sha256/"
+            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+     .want = BAD},
+    {"pinned, a proxy has seen the key", .certificate = "pinned", .want = BAD},
+    {"pinned, the key of a namesake's certificate", .certificate = "twin", .key = PIN,
+     .want = ACCEPTED, .who = CERTIFICATE, .entry_id = 0xb3},
+    {"pinned, the key under another name", .certificate = "card", .key = PIN, .want = ACCEPTED,
+     .who = CERTIFICATE, .entry_id = 0xa3},
+    {"pinned, the key and another user name", .user = "pinned", .certificate = "twin", .key = PIN,
+     .want = BAD},
+    {"pinned to nothing", .certificate = "nokey", .key = PIN, .want = BAD},
+    {"pinned, by password", .user = "pinned", .password = "x", .want = HASHED, .who = PASSWORD,
+     .entry_id = 0xb1},
+    {"pinned, certificates name nobody", .user = "pinned", .password = "x", .certificate = "pinned",
+     .key = PIN_OTHER, .no_certificate_user = true, .want = HASHED, .who = PASSWORD,
+     .entry_id = 0xb1},
+    {"pinned, by peer_users", .peer = "nokey", .want = ACCEPTED, .who = PEER, .entry_id = 0xb2},
 
     /* bind_client_id: judged before it is known whether there is such a user */
     {"equal, fits", .user = "anna", .password = "x", .client_id = "anna", .bind = EQUAL,
@@ -272,6 +302,13 @@ static enum somebody somebody_of(const struct identity *id)
 	return NOBODY;
 }
 
+static void take_key(struct login *login, const char *key)
+{
+	login->has_certificate_key = key != NULL;
+	if (key != NULL)
+		assert_true(key_pin_parse(slice_of_str(key), login->certificate_key));
+}
+
 static void run_row(const struct row *row, struct identity_source *users,
                     struct identity_source *none)
 {
@@ -300,7 +337,10 @@ static void run_row(const struct row *row, struct identity_source *users,
 	};
 	struct identity *id = NULL;
 	const char *why;
-	enum login_verdict verdict = login_decide(&login, &id, &why);
+	enum login_verdict verdict;
+
+	take_key(&login, row->key);
+	verdict = login_decide(&login, &id, &why);
 
 	if (verdict != row->want || somebody_of(id) != row->who)
 		fail_msg("%s: verdict %d, kind %d", row->name, (int)verdict, (int)somebody_of(id));
@@ -396,6 +436,18 @@ static const struct reload_case {
      .file = SLICE_INIT(A1 "\n"), .certificate = "anna.example"},
     {"that part names nobody", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
      .file = SLICE_INIT(A1 "\n"), .certificate = ""},
+
+    {"certificate user pinned to its key", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":pins=" PIN_OTHER "," PIN "\n"), .valid = true},
+    {"its pin was removed", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":pins=" PIN_OTHER "\n")},
+    {"its last pin was removed", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":pins=none\n")},
+    {"a password user whose certificate has another key", .kind = IDENTITY_PASSWORD,
+     .entry_id = 0xa1, .file = SLICE_INIT(A1 ":hash=" HASH ":pins=" PIN_OTHER "\n"),
+     .has_certificate = true},
+    {"a password user without certificate, pinned now", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":hash=" HASH ":pins=" PIN_OTHER "\n"), .valid = true},
 
     {"certificates are required now", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
      .file = SLICE_INIT(A1 ":hash=" HASH "\n"), .certificate_required = true},
@@ -501,6 +553,7 @@ static void identity_after_reload_is_decided_by_table(void **state)
 
 		if (now.has_certificate && !c->no_certificate_user)
 			now.certificate_name = slice_of_str(named);
+		take_key(&now, PIN);
 		if (login_still_valid(id, &now, &why) != c->valid)
 			fail_msg("%s", c->name);
 		assert_int_equal(why == NULL, c->valid);

@@ -251,6 +251,55 @@ def test_list_shows_every_user():
     assert len(columns) == 1
 
 
+def certificate(name, *, ca=False):
+    """NAME.crt and NAME.der of a new key; its pin."""
+    extension = "basicConstraints=critical,CA:" + ("TRUE" if ca else "FALSE")
+    subprocess.run(["openssl", "req", "-new", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+                    "/CN=" + name, "-addext", extension, "-keyout", name + ".key", "-out", name + ".crt"], check=True,
+                   capture_output=True)
+    subprocess.run(["openssl", "x509", "-in", name + ".crt", "-outform", "DER", "-out", name + ".der"], check=True)
+    public = subprocess.run(["openssl", "x509", "-in", name + ".crt", "-noout", "-pubkey"], check=True, capture_output=True)
+    der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"], input=public.stdout, check=True, capture_output=True)
+    return "sha256/" + base64.b64encode(hashlib.sha256(der.stdout).digest()).decode()
+
+
+def test_keys_are_pinned_and_unpinned():
+    write("anna:id=00000000000000a1:hash=%s:roles=a\nbo:id=00000000000000a2\nporch:id=00000000000000a3:assumed\n" % HASH)
+    pin, bo = certificate("anna"), certificate("bo")
+    assert run("users", "pin", "anna", "--certificate", "anna.crt").text == "anna: pinned to " + pin + "\n"
+    assert field("pins", "anna") == "pins=" + pin
+    again = run("users", "pin", "anna", "--certificate", "anna.der", "--pin", bo)
+    assert field("pins", "anna") == "pins=" + pin + "," + bo and again.errors == ""
+    shared = run("users", "pin", "bo", "--certificate", "anna.crt").errors
+    assert "'anna' is pinned to the same key" in shared and "CN=anna and does not name 'bo'" in shared
+    assert [line.split()[-1] for line in run("users", "list").text.splitlines() if "pinned to" in line] == [pin, bo, pin]
+    # What others change of the entry leaves the pins alone.
+    run("users", "set", "anna", "--stdin", stdin=b"new\n")
+    run("users", "lock", "anna")
+    run("users", "grant", "anna", "b")
+    assert field("pins", "anna") == "pins=" + pin + "," + bo and field("roles", "anna") == "roles=a,b"
+    run("users", "apply", stdin=b"anna:roles=c\nbo:\n".replace(b"bo:\n", b"bo:roles=c\n") + b"porch:assumed\n")
+    assert field("pins", "anna") == "pins=" + pin + "," + bo and field("pins", "bo") == "pins=" + pin
+    said = run("users", "apply", stdin=("anna:pins=%s\nbo:roles=c\nporch:assumed\n" % bo).encode()).text
+    assert "anna: pins, roles" in said.replace("roles, pins", "pins, roles") and field("pins", "anna") == "pins=" + bo
+    left = run("users", "unpin", "anna", "--pin", bo)
+    assert field("pins", "anna") == "pins=none" and "pinned to no key now" in left.errors
+    assert "  pinned to no key\n" in run("users", "list").text
+    run("users", "unpin", "anna", "--all")
+    assert field("pins", "anna") is None
+    before = read()
+    for words, error in [
+            (["pin", "bo"], "'pin' needs a key"), (["unpin", "bo"], "'unpin' needs a key"),
+            (["unpin", "bo", "--all", "--pin", pin], "'unpin' needs a key"), (["pin", "bo", "--all"], "does not take --all"),
+            (["unpin", "bo", "--pin", bo], "is not pinned to " + bo), (["pin", "bo", "--pin", "sha256/x"], "is neither sha256/"),
+            (["pin", "bo", "--certificate", "bo.key"], "not a certificate in PEM"), (["pin", "eve", "--pin", bo], "no user 'eve'"),
+            (["pin", "porch", "--pin", bo], "never logs in"), (["pin", "bo", "--certificate", "none.crt"], "none.crt")]:
+        assert error in run("users", *words, status=2).errors, words
+    certificate("ca", ca=True)
+    assert "certificate of a CA" in run("users", "pin", "bo", "--certificate", "ca.crt", status=2).errors
+    assert read() == before
+
+
 def test_malformed_file_is_not_changed():
     for text, why in (("anna\n", "users:1:"), ("anna:id=00000000000000a1", "newline"), ("anna:$7$x\n", "another broker"),
                       ("a:id=00000000000000a1\n\na:id=00000000000000a2\n", "users:3:")):

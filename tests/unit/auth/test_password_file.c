@@ -18,8 +18,11 @@
 #define SCRAM                                                                                      \
 	"scram=SHA-256$4096$W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=" \
 	"$wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
-#define ID  "id=00000000000000a1"
-#define ID2 "id=00000000000000a2"
+#define ID   "id=00000000000000a1"
+#define ID2  "id=00000000000000a2"
+#define PIN  "sha256/A3+SVMail6BQnVCFnceqcqt3cvOeACZCV8CtLstrThM="
+#define PIN2 "sha256/B3+SVMail6BQnVCFnceqcqt3cvOeACZCV8CtLstrThM="
+#define HEX  "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF"
 
 static void user_names_are_valid_or_refused(void **state)
 {
@@ -79,6 +82,22 @@ static const struct {
     {"hash and verifier", SLICE_INIT("anna:" ID ":hash=" HASH ":" SCRAM "\n"), 1, 0, NULL},
     {"verifier alone", SLICE_INIT("anna:" SCRAM ":" ID "\n"), 1, 0, NULL},
     {"role in utf-8", SLICE_INIT("anna:" ID ":roles=\xc3\xa5\n"), 1, 0, NULL},
+
+    {"pinned", SLICE_INIT("anna:" ID ":pins=" PIN "\n"), 1, 0, NULL},
+    {"pinned twice, in both forms", SLICE_INIT("anna:pins=" HEX "," PIN ":" ID ":locked\n"), 1, 0,
+     NULL},
+    {"pinned to nothing", SLICE_INIT("anna:" ID ":pins=none\n"), 1, 0, NULL},
+    {"the same pin of two", SLICE_INIT("anna:" ID ":pins=" PIN "\nbo:" ID2 ":pins=" PIN "\n"), 2, 0,
+     NULL},
+    {"empty pins", SLICE_INIT("anna:" ID ":pins=\n"), 0, 1, "needs a value"},
+    {"pins and nothing", SLICE_INIT("anna:" ID ":pins=" PIN ",none\n"), 0, 1, "pins= takes"},
+    {"a pin and a comma", SLICE_INIT("anna:" ID ":pins=" PIN ",\n"), 0, 1, "pins= takes"},
+    {"a short pin", SLICE_INIT("anna:" ID ":pins=sha256/A3+S\n"), 0, 1, "pins= takes"},
+    {"a pin of another digest", SLICE_INIT("anna:" ID ":pins=sha1/A3+S\n"), 0, 1, "pins= takes"},
+    {"a pin twice", SLICE_INIT("anna:" ID ":pins=" PIN2 "," PIN "," PIN2 "\n"), 0, 1,
+     "the pin is given twice"},
+    {"assumed and pinned", SLICE_INIT("porch:" ID ":assumed:pins=" PIN "\n"), 0, 1,
+     "never logs in"},
 
     {"no newline", SLICE_INIT("anna:" ID "\nbo:" ID2), 0, 2, "newline"},
     {"comment without newline", SLICE_INIT("# half"), 0, 1, "newline"},

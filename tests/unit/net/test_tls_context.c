@@ -15,7 +15,7 @@
 #include "base/alloc.h"
 #include "net/tls_certificate_check.h"
 #include "net/tls_context_internal.h"
-#include "net/tls_peer.h"
+#include "net/tls_names.h"
 #include "net/tls_tickets.h"
 #include "net_fixture.h"
 #include "pki.h"
@@ -431,7 +431,7 @@ static void names_of_a_certificate(void **state)
 		X509 *certificate =
 		    with_names(rows[i].cn, rows[i].cn[1] == NULL ? 1 : 2, rows[i].alternatives);
 		struct buf out = {0};
-		size_t count = tls_peer_names_of(certificate, rows[i].kind, &out);
+		size_t count = tls_names_of(certificate, rows[i].kind, &out);
 
 		if (count != rows[i].count ||
 		    !slice_equal(buf_slice(&out), slice_of_str(rows[i].first)))
@@ -466,7 +466,7 @@ static void names_with_tricks_name_nobody(void **state)
 
 		value->type = rows[i].type;
 		ASN1_STRING_set(value, rows[i].value.data, (int)rows[i].value.len);
-		if (tls_peer_names_of(certificate, CERTIFICATE_USER_CN, &out) != 0 || out.len != 0)
+		if (tls_names_of(certificate, CERTIFICATE_USER_CN, &out) != 0 || out.len != 0)
 			fail_msg("%s", rows[i].name);
 		buf_fini(&out);
 		X509_free(certificate);

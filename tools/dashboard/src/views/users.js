@@ -8,7 +8,7 @@ import { href } from '../route.js';
 import { Search, search, Table } from '../table.js';
 import { useAnswer } from '../use.js';
 
-const login = (row) => [row.password && 'password', row.scram && 'SCRAM'].filter(Boolean).join(', ') || 'certificate or socket only';
+const login = (row) => [row.password && 'password', row.scram && 'SCRAM', row.pins && `certificate with ${row.pins === 'none' ? 'no key' : 'pinned keys'}`].filter(Boolean).join(', ') || 'certificate or socket only';
 
 const users = [
 	{ key: 'user', label: 'User', wide: true },
