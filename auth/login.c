@@ -37,6 +37,19 @@ static bool certificate_decides(const struct login *l)
 	return l->has_certificate && l->conf->certificate_user != CERTIFICATE_USER_NONE;
 }
 
+/* Are certificate and password demanded together? */
+static bool demands_both(const struct login *l)
+{
+	return l->conf->login == LOGIN_DEMANDS_BOTH;
+}
+
+/* Whose password it is. */
+struct slice login_user(const struct login *l)
+{
+	REQUIRE(l->conf != NULL);
+	return !l->has_user_name && certificate_decides(l) ? l->certificate_name : l->user_name;
+}
+
 /* Somebody else than the client says who it is: what is said where the names do not fit. */
 struct naming {
 	enum identity_kind kind;
@@ -133,24 +146,49 @@ static const char *no_password_login(const struct identity_entry *entry, bool sc
 	return NULL;
 }
 
-static enum login_verdict decide_password(const struct login *l, struct identity **identity,
-                                          const char **why)
+static enum login_verdict ask_for_password(const struct login *l, enum identity_kind kind,
+                                           struct identity **identity, const char **why)
 {
+	struct slice name = login_user(l);
 	struct identity_entry found;
-	const struct identity_entry *entry = find_entry(l, l->user_name, &found);
-	const char *bad_id = client_id_refused(l, l->user_name);
+	const struct identity_entry *entry = find_entry(l, name, &found);
+	const char *bad_id = client_id_refused(l, name);
 
 	if (bad_id != NULL)
 		return refuse(LOGIN_BAD_CLIENT_ID, bad_id, why);
 	*why = no_password_login(entry, l->scram);
 	if (*why == NULL && !l->scram && (!l->has_password || l->password.len == 0))
-		*why = "a user name without a password";
+		*why = kind == IDENTITY_CERTIFICATE ? "a certificate without a password: "
+		                                      "login: certificate_and_password demands both"
+		                                    : "a user name without a password";
+	if (*why == NULL && kind == IDENTITY_CERTIFICATE)
+		*why = key_refused(l, entry);
 	if (*why == NULL) {
 		*why = "wrong password";
-		*identity =
-		    identity_new(IDENTITY_PASSWORD, l->user_name, entry->id, entry->credential);
+		*identity = identity_new(kind, name, entry->id, entry->credential);
 	}
 	return LOGIN_NEEDS_PROOF;
+}
+
+/* What depends on the certificate alone is said at once; all else takes the time of a password. */
+static enum login_verdict decide_both(const struct login *l, struct identity **identity,
+                                      const char **why)
+{
+	const char *bad_name;
+
+	/* mutant: password_without_a_certificate */
+	if (!certificate_decides(l))
+		return refuse(LOGIN_NOT_AUTHORIZED,
+		              "login: certificate_and_password demands both, and the client has no "
+		              "certificate",
+		              why);
+	if (l->certificate_name.len == 0)
+		return refuse(LOGIN_BAD_CREDENTIALS, "the certificate does not name one user", why);
+	if (!identity_name_valid(l->certificate_name, &bad_name))
+		return refuse(LOGIN_BAD_CREDENTIALS, bad_name, why);
+	if (l->has_user_name && !slice_equal(l->user_name, l->certificate_name))
+		return refuse(LOGIN_BAD_CREDENTIALS, by_certificate.other_name, why);
+	return ask_for_password(l, IDENTITY_CERTIFICATE, identity, why);
 }
 
 /* In the order of login_decide. */
@@ -181,12 +219,15 @@ enum login_verdict login_decide(const struct login *l, struct identity **identit
 	*why = NULL;
 	if (l->certificate_required && !l->has_certificate)
 		return refuse(LOGIN_NOT_AUTHORIZED, "a client certificate is required", why);
+	/* mutant: certificate_without_a_password */
+	if (demands_both(l) && (certificate_decides(l) || l->has_user_name || l->peer_name.len > 0))
+		return decide_both(l, identity, why);
 	if (certificate_decides(l))
 		return decide_certificate(l, identity, why);
 	if (l->peer_name.len > 0)
 		return decide_named(l, l->peer_name, &by_peer, identity, why);
 	if (l->has_user_name)
-		return decide_password(l, identity, why);
+		return ask_for_password(l, IDENTITY_PASSWORD, identity, why);
 	if (l->assumed_name.len > 0)
 		return decide_assumed(l, identity, why);
 	if (l->has_peer_users)
@@ -257,6 +298,22 @@ static const char *without_login_now(const struct identity *id, const struct log
 	return changed;
 }
 
+/* Did it show its certificate and the password that is in force? */
+static const char *not_both(const struct identity *id, const struct login *now,
+                            const struct identity_entry *entry)
+{
+	if (!certificate_decides(now))
+		return "login: certificate_and_password demands both now, and the client has no "
+		       "certificate";
+	if (id->credential == 0)
+		return "login: certificate_and_password demands both now, and the client logged in "
+		       "by its certificate alone";
+	/* Of hash and verifier together: a client that used either must go when one changes. */
+	if (entry == NULL || entry->credential != id->credential)
+		return "the password was changed";
+	return NULL;
+}
+
 static const char *now_invalid(const struct identity *id, const struct login *now)
 {
 	struct identity_entry found;
@@ -278,6 +335,9 @@ static const char *now_invalid(const struct identity *id, const struct login *no
 	/* mutant: pins_on_reload */
 	if (changed == NULL && certificate_decides(now))
 		changed = key_refused(now, entry);
+	/* mutant: both_on_reload */
+	if (changed == NULL && demands_both(now))
+		changed = not_both(id, now, entry);
 	if (changed != NULL || id->kind == IDENTITY_PEER || certificate_decides(now))
 		return changed;
 	if (entry == NULL)

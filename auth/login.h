@@ -56,6 +56,10 @@ enum login_method {
 /* What becomes of logins, for who counts them. */
 enum login_result { LOGIN_RESULT_ACCEPTED, LOGIN_RESULT_REFUSED, LOGIN_RESULT_BUSY, LOGIN_RESULTS };
 
+/* Whose password login_decide wants to be proved, where it does: the name that the client sent, or
+ * that of its certificate. */
+struct slice login_user(const struct login *l);
+
 enum login_method login_method(const struct login *l);
 enum login_result login_result(enum login_verdict verdict);
 

@@ -79,10 +79,19 @@ struct conf_tls {
 	char *client_crl;
 };
 
+/* What a user has to show. */
+enum conf_login {
+	/* A certificate that names the user, or else the password. */
+	LOGIN_DEMANDS_EITHER,
+	/* Both, SCRAM counts as password. */
+	LOGIN_DEMANDS_BOTH,
+};
+
 struct conf_authentication {
 	bool anonymous;
 	bool anonymous_sessions;
 	enum conf_certificate_user certificate_user;
+	enum conf_login login;
 	enum conf_bind_client_id bind_client_id;
 };
 

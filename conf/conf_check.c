@@ -28,6 +28,18 @@ static bool names_user_without_certificate(const struct conf_listener *l)
 	       l->tls.client_certificates == CLIENT_CERTIFICATES_NONE;
 }
 
+static bool demands_certificates_of_nobody(const struct conf_listener *l)
+{
+	return l->authentication.login == LOGIN_DEMANDS_BOTH &&
+	       (l->tls.client_certificates == CLIENT_CERTIFICATES_NONE ||
+	        l->authentication.certificate_user == CERTIFICATE_USER_NONE);
+}
+
+static bool demands_more_of_peers(const struct conf_listener *l)
+{
+	return l->authentication.login == LOGIN_DEMANDS_BOTH && l->peer_users.count > 0;
+}
+
 static bool connect_exceeds_packet(const struct conf_listener *l)
 {
 	return l->limits.max_connect_size > l->limits.max_packet_size;
@@ -76,6 +88,15 @@ static const struct conf_rule rules[] = {
      "certificate_user needs client certificates: set client_certificates: optional or required in "
      "tls:",
      false, true, false},
+    {"authentication", "login", demands_certificates_of_nobody,
+     "login: certificate_and_password needs certificates that name users: set client_certificates: "
+     "optional or required in tls:, and certificate_user",
+     false, true, false},
+    {"authentication", "login", demands_more_of_peers,
+     "login: certificate_and_password and peer_users do not go together: a process at a Unix "
+     "socket "
+     "shows neither; set login: either for this listener",
+     true, false, false},
     {"limits", "max_connect_size", connect_exceeds_packet,
      "max_connect_size is larger than max_packet_size: a CONNECT is a packet too, lower it or "
      "raise max_packet_size",

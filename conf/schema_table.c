@@ -42,6 +42,10 @@ static const struct schema_word certificate_user_words[] = {
     {"san_dns", CERTIFICATE_USER_SAN_DNS},     {"san_uri", CERTIFICATE_USER_SAN_URI},
     {"san_email", CERTIFICATE_USER_SAN_EMAIL},
 };
+static const struct schema_word login_words[] = {
+    {"either", LOGIN_DEMANDS_EITHER},
+    {"certificate_and_password", LOGIN_DEMANDS_BOTH},
+};
 static const struct schema_word bind_client_id_words[] = {
     {"none", BIND_CLIENT_ID_NONE},
     {"equal", BIND_CLIENT_ID_EQUAL},
@@ -135,6 +139,16 @@ static const struct schema_key authentication_keys[] = {
      .help = "The part of a client certificate that names the user. Needs client_certificates "
              "other than none. A user who is pinned to keys (broker-passwd(1), pin) logs in only "
              "with a certificate that has one of these keys."},
+    {"login", SCHEMA_ENUM, 0, AT(struct conf_authentication, login), .default_text = "either",
+     WORDS(login_words),
+     .help =
+         "What a user has to show. either: a certificate that names the user is enough, and a "
+         "password beside it is ignored; without one the password decides. "
+         "certificate_and_password: a certificate that names the user, and the user's "
+         "password too; SCRAM counts as password, and so does HTTP's. Needs client_certificates "
+         "other than none, certificate_user and password_file. A Unix socket has no "
+         "certificates, so nobody can log in there with a user name. Clients without a user "
+         "name are not concerned."},
     {"bind_client_id", SCHEMA_ENUM, 0, AT(struct conf_authentication, bind_client_id),
      .default_text = "none", WORDS(bind_client_id_words),
      .help = "Binds the client id to the user name. equal: the id is the name. prefix: the id is "

@@ -166,6 +166,13 @@ void http_login_forget(struct http_exchange *x)
 		login_request_cancel(&login->request);
 }
 
+/* Is a password alone never enough? */
+static bool wants_certificates(const struct conf_listener *l)
+{
+	return l->tls.client_certificates == CLIENT_CERTIFICATES_REQUIRED ||
+	       l->authentication.login == LOGIN_DEMANDS_BOTH;
+}
+
 static void refuse(struct http_conn *c, enum login_verdict verdict, const char *why)
 {
 	static const struct http_header ask[] = {
@@ -176,8 +183,7 @@ static void refuse(struct http_conn *c, enum login_verdict verdict, const char *
 	bool barred =
 	    verdict == LOGIN_BAD_CLIENT_ID ||
 	    (verdict == LOGIN_NOT_AUTHORIZED && !stream_has_certificate(c->x.stream) &&
-	     worker_listener(c->x.worker, stream_listener(c->x.stream))->tls.client_certificates ==
-	         CLIENT_CERTIFICATES_REQUIRED);
+	     wants_certificates(worker_listener(c->x.worker, stream_listener(c->x.stream))));
 	struct buf json = {0};
 
 	/* The client gets the same words for all that may tell who exists. */

@@ -179,6 +179,32 @@ static void check_unix_certificates(const struct config_snapshot *next,
 		            l->bind);
 }
 
+/* What login: certificate_and_password lacks here. True: nobody can log in with a user name. */
+static bool check_both(const struct config_snapshot *next, const struct conf_listener *l,
+                       struct errors *errors)
+{
+	if (l->authentication.login != LOGIN_DEMANDS_BOTH)
+		return false;
+	if (!identity_source_exists(next->identities)) {
+		errors_add(errors, next->conf->path, l->line, l->column,
+		           "%s: login: certificate_and_password needs authentication.%s: without "
+		           "it nobody has a password",
+		           l->bind, identity_source_keys());
+		return true;
+	}
+	/* mutant: both_at_a_unix_socket */
+	if (l->is_unix && !l->trust_tls_fields) {
+		errors_warn(errors, next->conf->path, l->line, l->column,
+		            "%s: nobody can log in here with a user name: login: "
+		            "certificate_and_password holds for all listeners, and a Unix socket "
+		            "has no TLS, so its clients have no certificate; set authentication: "
+		            "{login: either} for this listener",
+		            l->bind);
+		return true;
+	}
+	return false;
+}
+
 static void check_listener(const struct config_snapshot *next, const struct conf_listener *l,
                            struct errors *errors)
 {
@@ -190,18 +216,24 @@ static void check_listener(const struct config_snapshot *next, const struct conf
 		check_peer_user(next, l, l->peer_users.items[i].user, errors);
 	check_assume_user(next, l, errors);
 	check_unix_certificates(next, l, errors);
+	if (check_both(next, l, errors))
+		return;
 	if (l->server_reference != NULL || l->peer_users.count > 0 || l->assume_user != NULL)
 		return; /* nobody shall, or somebody can for sure */
 	/* mutant: listener_without_login */
 	if (!l->authentication.anonymous && !has_passwords(next->identities) &&
-	    (!by_certificate || identity_source_admitted(next->identities, by_certificate, 1) == 0))
+	    (!by_certificate || l->authentication.login == LOGIN_DEMANDS_BOTH ||
+	     identity_source_admitted(next->identities, by_certificate, 1) == 0))
 		errors_warn(errors, next->conf->path, l->line, l->column,
-		            "%s: nobody can log in here: %s%s; add users with broker-passwd, or "
-		            "let certificates name them (authentication.certificate_user)",
+		            "%s: nobody can log in here: %s%s; add users with broker-passwd%s",
 		            l->bind,
 		            path == NULL ? "authentication.password_file is not set"
 		                         : "there is no unlocked user with a password in ",
-		            path == NULL ? "" : path);
+		            path == NULL ? "" : path,
+		            l->authentication.login == LOGIN_DEMANDS_BOTH
+		                ? ""
+		                : ", or let certificates name them "
+		                  "(authentication.certificate_user)");
 	if (l->authentication.anonymous && requires && by_certificate)
 		errors_warn(errors, next->conf->path, l->line, l->column,
 		            "%s: anonymous: true does nothing here: each client must have a "

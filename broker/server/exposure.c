@@ -24,6 +24,18 @@ static void put_means(struct buf *out, const struct config_snapshot *p,
 	bool by_proxy = l->is_unix && l->trust_tls_fields && names;
 	const char *means = identity_source_means(p->identities);
 
+	if (l->authentication.login == LOGIN_DEMANDS_BOTH) {
+		if (l->is_unix && !by_proxy)
+			buf_printf(out, "nobody can log in with a user name (login: "
+			                "certificate_and_password, and a Unix socket has no "
+			                "certificates)");
+		else
+			buf_printf(out,
+			           by_proxy ? "certificate at the proxy and %s"
+			                    : "certificate and %s",
+			           means == NULL ? "password" : means);
+		return;
+	}
 	if (l->tls.client_certificates == CLIENT_CERTIFICATES_REQUIRED) {
 		buf_printf(out, "certificate");
 		if (!names && means != NULL)

@@ -61,6 +61,7 @@ struct row {
 	const char *peer, *assumed; /* of the listener */
 	bool has_peer_users;
 	bool anonymous, no_file, no_certificate_user, certificate_required, assigned, scram;
+	bool both; /* certificate_and_password */
 	enum conf_bind_client_id bind;
 	enum login_verdict want;
 	enum somebody who;
@@ -146,6 +147,46 @@ static const struct row rows[] = {
      .key = PIN_OTHER, .no_certificate_user = true, .want = HASHED, .who = PASSWORD,
      .entry_id = 0xb1},
     {"pinned, by peer_users", .peer = "nokey", .want = ACCEPTED, .who = PEER, .entry_id = 0xb2},
+
+    /* certificate and password */
+    {"both", .both = true, .certificate = "anna", .user = "anna", .password = "x", .want = HASHED,
+     .who = CERTIFICATE, .entry_id = 0xa1},
+    {"both, the certificate's name alone", .both = true, .certificate = "anna", .password = "x",
+     .want = HASHED, .who = CERTIFICATE, .entry_id = 0xa1},
+    {"both, no certificate", .both = true, .user = "anna", .password = "x", .want = DENIED},
+    {"both, no certificate, no such user", .both = true, .user = "eve", .password = "x",
+     .want = DENIED},
+    {"both, no certificate, scram", .both = true, .user = "both", .scram = true, .want = DENIED},
+    {"both, no password", .both = true, .certificate = "anna", .user = "anna", .want = HASHED},
+    {"both, the certificate alone", .both = true, .certificate = "anna", .want = HASHED},
+    {"both, empty password", .both = true, .certificate = "anna", .password = "", .want = HASHED},
+    {"both, of different users", .both = true, .certificate = "anna", .user = "both",
+     .password = "x", .want = BAD},
+    {"both, unknown", .both = true, .certificate = "eve", .password = "x", .want = HASHED},
+    {"both, locked", .both = true, .certificate = "locked", .password = "x", .want = HASHED},
+    {"both, the user has no password", .both = true, .certificate = "card", .password = "x",
+     .want = HASHED},
+    {"both, assumed", .both = true, .certificate = "porch", .password = "x", .want = HASHED},
+    {"both, pinned", .both = true, .certificate = "pinned", .key = PIN, .password = "x",
+     .want = HASHED, .who = CERTIFICATE, .entry_id = 0xb1},
+    {"both, another key", .both = true, .certificate = "twin", .key = PIN_OTHER, .password = "x",
+     .want = HASHED},
+    {"both, pinned, another key", .both = true, .certificate = "pinned", .password = "x",
+     .want = HASHED},
+    {"both, scram", .both = true, .certificate = "both", .user = "both", .scram = true,
+     .want = HASHED, .who = CERTIFICATE, .entry_id = 0xa5},
+    {"both, scram, another's certificate", .both = true, .certificate = "anna", .user = "both",
+     .scram = true, .want = BAD},
+    {"both, no name in the certificate", .both = true, .certificate = "", .user = "anna",
+     .password = "x", .want = BAD},
+    {"both, client id", .both = true, .certificate = "anna", .password = "x", .client_id = "bo",
+     .bind = EQUAL, .want = BAD_ID},
+    {"both, a peer", .both = true, .peer = "anna", .want = DENIED},
+    {"both, anonymous", .both = true, .anonymous = true, .want = ACCEPTED, .who = ANONYMOUS},
+    {"both, anonymous with a certificate", .both = true, .certificate = "anna", .anonymous = true,
+     .want = HASHED},
+    {"both, assumed user", .both = true, .assumed = "porch", .want = ACCEPTED, .who = ASSUMED,
+     .entry_id = 0xa8},
 
     /* bind_client_id: judged before it is known whether there is such a user */
     {"equal, fits", .user = "anna", .password = "x", .client_id = "anna", .bind = EQUAL,
@@ -317,6 +358,7 @@ static void run_row(const struct row *row, struct identity_source *users,
 	    .certificate_user =
 		row->no_certificate_user ? CERTIFICATE_USER_NONE : CERTIFICATE_USER_CN,
 	    .bind_client_id = row->bind,
+	    .login = row->both ? LOGIN_DEMANDS_BOTH : LOGIN_DEMANDS_EITHER,
 	};
 	struct login login = {
 	    .conf = &conf,
@@ -388,6 +430,8 @@ static const struct reload_case {
 	bool certificate_required;
 	bool has_certificate; /* a password user's; one of kind CERTIFICATE has one */
 	bool has_peer_users;
+	bool both;          /* certificate_and_password now */
+	bool with_password; /* a certificate user: logged in with both */
 	bool valid;
 } reload_cases[] = {
     {"anonymous stays", .kind = IDENTITY_ANONYMOUS, .valid = true},
@@ -448,6 +492,29 @@ static const struct reload_case {
      .has_certificate = true},
     {"a password user without certificate, pinned now", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
      .file = SLICE_INIT(A1 ":hash=" HASH ":pins=" PIN_OTHER "\n"), .valid = true},
+
+    {"both are demanded, and both were shown", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":hash=" HASH "\n"), .both = true, .with_password = true, .valid = true},
+    {"both are demanded, and the password is another", .kind = IDENTITY_CERTIFICATE,
+     .entry_id = 0xa1, .file = SLICE_INIT(A1 ":hash=" HASH2 "\n"), .both = true,
+     .with_password = true},
+    {"both were shown, and one is enough now", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":hash=" HASH2 "\n"), .with_password = true, .valid = true},
+    {"both are demanded of a certificate", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":hash=" HASH "\n"), .both = true},
+    {"both are demanded of one without a password", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 "\n"), .both = true},
+    {"both are demanded of a password", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":hash=" HASH "\n"), .both = true},
+    {"both are demanded of a password with a certificate", .kind = IDENTITY_PASSWORD,
+     .entry_id = 0xa1, .file = SLICE_INIT(A1 ":hash=" HASH "\n"), .both = true,
+     .has_certificate = true, .valid = true},
+    {"both are demanded of a peer", .kind = IDENTITY_PEER, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":hash=" HASH "\n"), .peer = "anna", .both = true},
+    {"both are demanded, not of anonymous", .kind = IDENTITY_ANONYMOUS, .both = true,
+     .valid = true},
+    {"both, and the pin was removed", .kind = IDENTITY_CERTIFICATE, .entry_id = 0xa1,
+     .file = SLICE_INIT(A1 ":hash=" HASH ":pins=none\n"), .both = true, .with_password = true},
 
     {"certificates are required now", .kind = IDENTITY_PASSWORD, .entry_id = 0xa1,
      .file = SLICE_INIT(A1 ":hash=" HASH "\n"), .certificate_required = true},
@@ -530,13 +597,16 @@ static void identity_after_reload_is_decided_by_table(void **state)
 		    .certificate_user =
 			c->no_certificate_user ? CERTIFICATE_USER_NONE : CERTIFICATE_USER_SAN_DNS,
 		    .bind_client_id = c->bind,
+		    .login = c->both ? LOGIN_DEMANDS_BOTH : LOGIN_DEMANDS_EITHER,
 		};
 		struct identity_source *users =
 		    c->no_file ? identity_source_new(NULL, NULL, NULL) : source_of(c->file);
 		bool anonymous = c->kind == IDENTITY_ANONYMOUS;
-		struct identity *id = identity_new(
-		    c->kind, anonymous ? SLICE_EMPTY : SLICE("anna"), c->entry_id,
-		    c->kind == IDENTITY_PASSWORD ? password_file_credential(&before) : 0);
+		struct identity *id =
+		    identity_new(c->kind, anonymous ? SLICE_EMPTY : SLICE("anna"), c->entry_id,
+		                 c->kind == IDENTITY_PASSWORD || c->with_password
+		                     ? password_file_credential(&before)
+		                     : 0);
 		const char *named = c->certificate == NULL ? "anna" : c->certificate;
 		struct login now = {
 		    .conf = &conf,

@@ -163,6 +163,20 @@ static const struct {
      ", client_ca: a, client_certificates: optional}\nauthentication: {certificate_user: cn}\n",
      "f:3:3: error: certificate_user needs client certificates: set client_certificates: optional "
      "or required in tls:\n"},
+    {"certificate and password, no certificates",
+     TCP "tls: {" CERTS "}\nauthentication: {login: certificate_and_password}\n",
+     "f:3:25: error: login: certificate_and_password needs certificates that name users: set "
+     "client_certificates: optional or required in tls:, and certificate_user\n"},
+    {"certificate and password, certificates name nobody",
+     TCP "tls: {" CERTS ", client_ca: a, client_certificates: required}\n"
+         "authentication: {login: certificate_and_password}\n",
+     "f:3:25: error: login: certificate_and_password needs certificates that name users: set "
+     "client_certificates: optional or required in tls:, and certificate_user\n"},
+    {"certificate and password, and peer_users",
+     "listeners: [{bind: unix:/x, peer_users: {1000: a}}]\n"
+     "authentication: {login: certificate_and_password}\n",
+     "f:1:13: error: login: certificate_and_password and peer_users do not go together: a process "
+     "at a Unix socket shows neither; set login: either for this listener\n"},
     {"password_file of a listener",
      "listeners: [{bind: \"[::]:1\", authentication: {password_file: p}}]\ntls: {" CERTS "}\n",
      "f:1:47: error: password_file cannot be set in a listener: a user is the same on all "

@@ -11,6 +11,7 @@ static void defaults_are_those_of_the_interface(void **state)
 						 "  anonymous: false\n"
 						 "  anonymous_sessions: false\n"
 						 "  certificate_user: none\n"
+						 "  login: either\n"
 						 "  bind_client_id: none\n"
 						 "authorization:\n"
 						 "  partial_subscriptions: refuse\n"
