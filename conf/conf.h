@@ -70,6 +70,12 @@ struct conf_certificate {
 	unsigned line, column;
 };
 
+/* What becomes of logins by certificate when the revocation list has expired. */
+enum conf_crl_expired {
+	CRL_EXPIRED_REFUSE,
+	CRL_EXPIRED_ACCEPT,
+};
+
 struct conf_tls {
 	struct conf_certificate *certificates;
 	size_t certificate_count;
@@ -77,6 +83,7 @@ struct conf_tls {
 	enum conf_client_certificates client_certificates;
 	char *client_ca;
 	char *client_crl;
+	enum conf_crl_expired crl_expired;
 };
 
 /* What a user has to show. */

@@ -60,6 +60,13 @@ static bool has_idle_crl(const struct conf_listener *l)
 	return l->tls.client_certificates == CLIENT_CERTIFICATES_NONE && l->tls.client_crl != NULL;
 }
 
+static bool has_idle_policy(const struct conf_listener *l)
+{
+	return l->tls.crl_expired != CRL_EXPIRED_REFUSE &&
+	       (l->tls.client_crl == NULL ||
+	        l->tls.client_certificates == CLIENT_CERTIFICATES_NONE);
+}
+
 static bool keeps_sessions_of_nobody(const struct conf_listener *l)
 {
 	return l->authentication.anonymous_sessions && !l->authentication.anonymous;
@@ -113,6 +120,9 @@ static const struct conf_rule rules[] = {
      "client_crl does nothing with client_certificates: none; set client_certificates: optional "
      "or required, or remove it",
      false, true, true},
+    {"tls", "crl_expired", has_idle_policy,
+     "crl_expired does nothing without client_crl; add it, or remove crl_expired", false, true,
+     true},
     {"authentication", "anonymous_sessions", keeps_sessions_of_nobody,
      "anonymous_sessions does nothing without anonymous: true; remove it", false, false, true},
 };

@@ -37,6 +37,10 @@ static const struct schema_word client_certificate_words[] = {
     {"optional", CLIENT_CERTIFICATES_OPTIONAL},
     {"required", CLIENT_CERTIFICATES_REQUIRED},
 };
+static const struct schema_word crl_expired_words[] = {
+    {"refuse", CRL_EXPIRED_REFUSE},
+    {"accept", CRL_EXPIRED_ACCEPT},
+};
 static const struct schema_word certificate_user_words[] = {
     {"none", CERTIFICATE_USER_NONE},           {"cn", CERTIFICATE_USER_CN},
     {"san_dns", CERTIFICATE_USER_SAN_DNS},     {"san_uri", CERTIFICATE_USER_SAN_URI},
@@ -103,11 +107,19 @@ static const struct schema_key tls_keys[] = {
      .help = "Whether clients are asked for a certificate, and whether they must have one. Needs "
              "client_ca."},
     {"client_ca", SCHEMA_PATH, 0, AT(struct conf_tls, client_ca),
-     .help = "PEM file with the CAs that sign client certificates. The system's CAs are never used "
+     .help = "PEM or DER file with the CAs that sign client certificates. The system's CAs are "
+             "never used "
              "for clients."},
     {"client_crl", SCHEMA_PATH, 0, AT(struct conf_tls, client_crl),
-     .help = "PEM file with the revocation lists of the client CAs. If a list has expired, the "
-             "certificates of all new connections are refused."},
+     .help = "PEM or DER file with the revocation lists of the client CAs. The log warns of their "
+             "end from seven days before, of lists for less than 14 days from the half of their "
+             "time."},
+    {"crl_expired", SCHEMA_ENUM, 0, AT(struct conf_tls, crl_expired), .default_text = "refuse",
+     WORDS(crl_expired_words),
+     .help = "What happens when a revocation list has expired. refuse: no certificate of its CA "
+             "logs in until it is renewed; who is connected and is not on the list stays, at a "
+             "reload too. accept: the list counts as it is, so that who is on it is refused, and "
+             "who was revoked since is not."},
 };
 static const struct schema_section tls_section = {
     "tls",

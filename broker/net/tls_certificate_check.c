@@ -97,6 +97,24 @@ void tls_certificate_check_refused(const SSL *ssl, struct buf *out)
 		tls_certificate_put_name(X509_get_subject_name(leaf), out);
 }
 
+/* crl_expired: accept: what is on an ended list is refused all the same, by the errors that follow.
+ */
+static int pass_over_ended_list(int ok, X509_STORE_CTX *check)
+{
+	if (ok == 1 || X509_STORE_CTX_get_error(check) != X509_V_ERR_CRL_HAS_EXPIRED)
+		return ok;
+	X509_STORE_CTX_set_error(check, X509_V_OK);
+	return 1;
+}
+
+static const struct tls_context *context_of(X509_STORE_CTX *check)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(check, SSL_get_ex_data_X509_STORE_CTX_idx());
+
+	REQUIRE(ssl != NULL);
+	return SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+}
+
 /* Before OpenSSL computes anything with what the client sent. */
 static int on_verify(X509_STORE_CTX *check, void *arg)
 {
@@ -109,6 +127,9 @@ static int on_verify(X509_STORE_CTX *check, void *arg)
 		X509_STORE_CTX_set_error(check, X509_V_ERR_APPLICATION_VERIFICATION);
 		return 0;
 	}
+	/* mutant: ended_list_is_accepted */
+	if (context_of(check)->accepts_ended_lists)
+		X509_STORE_CTX_set_verify_cb(check, pass_over_ended_list);
 	if (X509_verify_cert(check) == 1)
 		return 1;
 	remember_refused(check);
@@ -135,12 +156,12 @@ static int pass_over_dates(int ok, X509_STORE_CTX *check)
 	       error == X509_V_ERR_CERT_NOT_YET_VALID || error == X509_V_ERR_CRL_NOT_YET_VALID;
 }
 
-static bool verify_certificate(X509_STORE_CTX *check, X509_STORE *store, X509 *certificate,
-                               STACK_OF(X509) * chain, bool connected)
+static bool verify_certificate(X509_STORE_CTX *check, const struct tls_context *ctx,
+                               X509 *certificate, STACK_OF(X509) * chain, bool connected)
 {
 	X509_VERIFY_PARAM *param;
 
-	if (X509_STORE_CTX_init(check, store, certificate, chain) != 1 ||
+	if (X509_STORE_CTX_init(check, ctx->client_store, certificate, chain) != 1 ||
 	    X509_STORE_CTX_set_default(check, "ssl_client") != 1)
 		return false;
 	param = X509_STORE_CTX_get0_param(check);
@@ -148,6 +169,8 @@ static bool verify_certificate(X509_STORE_CTX *check, X509_STORE *store, X509 *c
 	X509_VERIFY_PARAM_set_auth_level(param, 2);
 	if (connected)
 		X509_STORE_CTX_set_verify_cb(check, pass_over_dates);
+	else if (ctx->accepts_ended_lists)
+		X509_STORE_CTX_set_verify_cb(check, pass_over_ended_list);
 	return X509_verify_cert(check) == 1;
 }
 
@@ -159,7 +182,7 @@ bool tls_certificate_check_again(const struct tls_context *ctx, X509 *certificat
 
 	*why = "client certificates are not accepted any more";
 	if (check != NULL && ctx->client_store != NULL) {
-		good = verify_certificate(check, ctx->client_store, certificate, chain, connected);
+		good = verify_certificate(check, ctx, certificate, chain, connected);
 		if (!good)
 			*why = X509_verify_cert_error_string(X509_STORE_CTX_get_error(check));
 	}

@@ -124,12 +124,12 @@ static void add_trust(struct tls_context *ctx, struct slice file)
 	crypto_sha256(slice_of(both, sizeof(both)), ctx->trust);
 }
 
-/* The last tenth of its time is soon, and not more than days: a list for a day that is renewed each
+/* Days before the end, but not before the half of its time: a list for a day that is renewed each
  * hour is no news. */
 static void note_end(const struct tls_building *b, const X509_CRL *crl)
 {
 	int64_t until_s = tls_certificate_epoch_s(X509_CRL_get0_nextUpdate(crl));
-	int64_t tenth_s = (until_s - tls_certificate_epoch_s(X509_CRL_get0_lastUpdate(crl))) / 10;
+	int64_t half_s = (until_s - tls_certificate_epoch_s(X509_CRL_get0_lastUpdate(crl))) / 2;
 	int64_t most_s = (int64_t)CRL_SOON_DAYS * 86400;
 
 	if (until_s == 0 || (b->ctx->crl_path != NULL && b->ctx->crl_until_s <= until_s))
@@ -137,7 +137,7 @@ static void note_end(const struct tls_building *b, const X509_CRL *crl)
 	free(b->ctx->crl_path);
 	b->ctx->crl_path = xstrdup(b->conf->client_crl);
 	b->ctx->crl_until_s = until_s;
-	b->ctx->crl_warn_s = until_s - (tenth_s < most_s ? tenth_s : most_s);
+	b->ctx->crl_warn_s = until_s - (half_s < most_s ? half_s : most_s);
 }
 
 static bool add_crls(const struct tls_building *b, X509_STORE *store, STACK_OF(X509) * cas)
@@ -166,9 +166,15 @@ static bool add_crls(const struct tls_building *b, X509_STORE *store, STACK_OF(X
 		ok = ok && X509_STORE_add_crl(store, crl) == 1;
 		note_end(b, crl);
 		if (next != NULL && X509_cmp_current_time(next) < 0)
-			errors_warn_unlogged(b->errors, b->conf->client_crl, 0, 0,
-			                     "the revocation list has expired: until it is "
-			                     "renewed no client certificate of its CA is accepted");
+			errors_warn_unlogged(b->errors, b->conf->client_crl, 0, 0, "%s",
+			                     b->ctx->accepts_ended_lists
+			                         ? "the revocation list has expired, and "
+			                           "counts as it is (crl_expired: accept): "
+			                           "certificates that were revoked since are "
+			                           "accepted; renew it"
+			                         : "the revocation list has expired: until it "
+			                           "is renewed no client certificate of its CA "
+			                           "is accepted");
 	}
 	tls_lint_revocations(b, cas, crls);
 	ok = ok && X509_STORE_set_flags(store, crl_flags(cas, crls)) == 1;

@@ -131,6 +131,7 @@ static struct tls_context *build_context(struct tls_building *b, struct tls_tick
 	atomic_init(&ctx->refs, 1);
 	mutex_init(&ctx->lock, LOCK_TLS_CONTEXT);
 	ctx->client_certificates = b->conf->client_certificates;
+	ctx->accepts_ended_lists = b->conf->crl_expired == CRL_EXPIRED_ACCEPT;
 	ctx->min_version = b->conf->min_version;
 	ctx->protocol = b->protocol;
 	ctx->tickets = tls_tickets_ref(tickets);
@@ -222,6 +223,14 @@ const char *tls_context_certificates(const struct tls_context *ctx)
 	return ctx->description;
 }
 
+/* Of a revocation list that has ended. */
+static const char *consequence(const struct tls_context *ctx)
+{
+	return ctx->accepts_ended_lists
+	           ? "crl_expired: accept: certificates that are revoked later are accepted"
+	           : "no certificate of its CA logs in";
+}
+
 /* The one that is in force for connections; a reload takes the next. */
 static void log_crl_expiry(const struct tls_context *ctx)
 {
@@ -233,10 +242,10 @@ static void log_crl_expiry(const struct tls_context *ctx)
 	(void)clock_text(ctx->crl_until_s * 1000, date);
 	if (left < 0)
 		LOG(REVOCATION_LIST_EXPIRED, .file = ctx->crl_path, .next_update = date,
-		    .since = clock_duration(left, words));
+		    .since = clock_duration(left, words), .consequence = consequence(ctx));
 	else
 		LOG(REVOCATION_LIST_EXPIRES, .file = ctx->crl_path, .next_update = date,
-		    .left = clock_duration(left, words));
+		    .left = clock_duration(left, words), .consequence = consequence(ctx));
 }
 
 void tls_context_each_expiry(const struct tls_context *ctx, tls_context_expiry_fn *visit, void *arg)

@@ -28,6 +28,7 @@ struct tls_context {
 	size_t group_count;
 	X509_STORE *client_store; /* NULL: no client certificates */
 	enum conf_client_certificates client_certificates;
+	bool accepts_ended_lists;    /* crl_expired: accept */
 	unsigned min_version;        /* 12, 13 */
 	enum conf_protocol protocol; /* of the listener */
 	uint8_t trust[32];           /* digest of what clients are verified by: CAs and CRL */

@@ -180,13 +180,17 @@ static void lint_crl(const struct tls_building *b, STACK_OF(X509) * cas, const X
 	} else if (next != NULL && days >= 0 && days < CRL_SOON_DAYS &&
 	           ASN1_TIME_diff(&whole_days, &seconds, X509_CRL_get0_lastUpdate(crl), next) ==
 	               1 &&
-	           days * 10 < whole_days) {
+	           days * 2 < whole_days) {
 		tls_certificate_put_date(next, &text);
 		buf_put_u8(&text, '\0');
 		errors_warn_unlogged(b->errors, b->conf->client_crl, 0, 0,
-		                     "the revocation list ends on %s: from then on no client "
-		                     "certificate of its CA is accepted; get the next one",
-		                     (const char *)text.data);
+		                     "the revocation list ends on %s: from then on %s; get the "
+		                     "next one",
+		                     (const char *)text.data,
+		                     b->ctx->accepts_ended_lists
+		                         ? "certificates that are revoked later are accepted "
+		                           "(crl_expired: accept)"
+		                         : "no client certificate of its CA is accepted");
 	}
 	buf_fini(&text);
 }

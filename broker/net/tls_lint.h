@@ -5,7 +5,7 @@
 #include "net/tls_building.h"
 #include "net/tls_certificate.h"
 
-/* Before the end of a revocation list, and not before the last tenth of its time. */
+/* Before the end of a revocation list, and not before the half of its time. */
 #define CRL_SOON_DAYS 7
 
 /* One of our own: its names, its chain, its dates. */

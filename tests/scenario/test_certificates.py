@@ -1,5 +1,6 @@
 """Client certificates: which are accepted, which are refused, and what session resumption must not skip."""
 
+import signal
 import ssl
 
 import pytest
@@ -179,6 +180,55 @@ def test_an_ended_crl_refuses_and_says_so(new_broker, certificates):
         assert "crl" in refused_by_tls(broker, "cert-user")["cause"].lower()
         with Wire(broker, user="anna") as client:
             client.settle()
+
+
+def reload_with(broker, **tls):
+    broker.config["tls"].update(tls)
+    broker.write()
+    mark = broker.mark()
+    broker.process.signal(signal.SIGHUP)
+    broker.wait_log("reloaded", mark)
+
+
+@TLS
+def test_an_ended_crl_that_is_accepted_counts_all_the_same(new_broker, certificates, version):
+    """crl_expired: accept, for who comes with a full handshake, and with a session from before."""
+    certificates.revoke("clients", "accepted.crl", "revoked", ended=True)
+    config = settings(certificates, crl="accepted.crl")
+    config["tls"]["crl_expired"] = "accept"
+    with with_users(new_broker(config=config)) as broker:
+        checked = broker.command("--check")
+        assert "counts as it is (crl_expired: accept)" in checked.stdout + checked.stderr
+        assert broker.wait_log("revocation-list-expired")["consequence"].startswith("crl_expired: accept")
+        context = tls_context(broker.pki, certificate="cert-user", maximum=version, minimum=version)
+        with Wire(broker, user=None, password=None, context=context) as first:
+            first.settle()
+            session = first.stream.session
+        with Wire(broker, user=None, password=None, context=context, session=session) as second:
+            second.settle()
+            assert second.stream.session_reused
+            assert "revoked" in refused_by_tls(broker, "revoked", version)["cause"]
+            # refuse concerns logins: who is connected stays, and comes not again, by the session neither.
+            reload_with(broker, crl_expired="refuse")
+            second.settle()
+            mark = broker.mark()
+            with pytest.raises((ssl.SSLError, Closed, ConnectionError)):
+                Wire(broker, user=None, password=None, context=context, session=session)
+            assert "has expired" in broker.wait_log("handshake-failed", mark)["cause"]
+            # And who is on the list is closed, ended or not.
+            certificates.revoke("clients", "accepted.crl", "cert-user", ended=True)
+            reload_with(broker)
+            assert second.expect_close().reason == 0x87
+
+
+def test_a_crl_is_warned_of_seven_days_before(new_broker, certificates):
+    ends = []
+    for days, name in ((6, "soon"), (8, "later")):
+        certificates.run("crl", "clients", f"{name}.crl", f"days={days}")
+        broker = new_broker(config=settings(certificates, crl=f"{name}.crl"))
+        said = broker.command("--check")
+        ends.append("the revocation list ends on" in said.stdout + said.stderr)
+    assert ends == [True, False]
 
 
 @TLS

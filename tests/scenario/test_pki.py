@@ -664,7 +664,7 @@ def test_the_broker_warns_each_day_of_a_list_that_ends(soon):
     with soon as broker:
         pki.at_time(26 * DAY_S)
         broker.wait_log("clock-set")
-        assert not broker.logged("revocation-list-expires")  # not in its last tenth
+        assert not broker.logged("revocation-list-expires")  # half of its time is left
         mark = broker.mark()
         pki.at_time(28 * DAY_S)
         assert broker.wait_log("revocation-list-expires", mark)["file"].endswith("client-ca.crl")

@@ -211,6 +211,10 @@ static const struct row rows[] = {
     NO_PATH("tls", "client_ca"),
     {"tls", "client_crl", "crl.pem", "\"crl.pem\""},
     NO_PATH("tls", "client_crl"),
+    {"tls", "crl_expired", "refuse", "refuse"},
+    {"tls", "crl_expired", "accept", "accept"},
+    {"tls", "crl_expired", "ignore", NULL},
+    {"tls", "crl_expired", "true", NULL},
 
     {"authentication", "anonymous", "true", "true"},
     {"authentication", "anonymous", "false", "false"},
