@@ -28,6 +28,7 @@ void client_list_fini(struct worker *w)
 	        w->clients->half_open.count == 0 && w->clients->leaving == NULL &&
 	        w->clients->yielding == NULL && w->clients->going_on == NULL);
 	executor_timer_disarm(&w->executor, &w->clients->shared_timer);
+	executor_timer_disarm(&w->executor, &w->clients->certificate_ends.timer);
 	recent_fini(&w->clients->ends);
 	free(w->clients->listeners);
 	free(w->clients);

@@ -25,6 +25,19 @@ struct space_walk {
 	bool again;        /* another walk is wanted, after this one */
 };
 
+/* Certificates that end while their clients are connected (certificate_end.h). */
+struct certificate_ends {
+	/* While a client has one. */
+	struct timer timer;
+	/* By the wall clock; 0: there is none. */
+	int64_t soonest_s;
+	/* All connections are being looked at: the next, and the soonest end so far. */
+	bool is_walking;
+	struct conn *next;
+	int64_t found_s;
+	struct log_limit log_limit;
+};
+
 struct client_list {
 	const struct conn_ops *conn_ops;
 	struct conn *conns; /* utlist DL, in order of arrival here */
@@ -36,6 +49,7 @@ struct client_list {
 	struct conn_opening *leaving; /* move to another worker at the end of the turn */
 	struct listener **listeners;  /* by slot, LISTENER_IDS_MAX of them */
 	struct log_limit dropped_limit, refusal_limit;
+	struct certificate_ends certificate_ends;
 	struct takeovers takeovers;
 	uint64_t shared_ids;       /* as counted in the worker's counters */
 	struct timer shared_timer; /* while there are some */

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/list.h"
 #include "client/admission.h"
+#include "client/certificate_end.h"
 #include "client/client_list.h"
 #include "client/conn_memory.h"
 #include "client/conn_teardown.h"
@@ -173,6 +174,7 @@ void conn_accept_at_owner(struct conn *c)
 	REQUIRE(!c->link.dirty && c->link.session == NULL && c->link.pending_acks == NULL);
 	executor_timer_disarm(&w->executor, &c->timer);
 	admission_forget(c);
+	certificate_end_forget(c);
 	half_open_places_leave(w, &c->opening->place);
 	space_walk_forget(c);
 	DL_DELETE(w->clients->conns, c);

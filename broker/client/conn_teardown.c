@@ -5,6 +5,7 @@
 
 #include "base/list.h"
 #include "client/admission.h"
+#include "client/certificate_end.h"
 #include "client/client_list.h"
 #include "client/conn_memory.h"
 #include "client/connection_limits.h"
@@ -76,6 +77,7 @@ static void free_conn(struct conn *c)
 	        !c->user_counted && (c->opening == NULL || c->opening->place.address == NULL) &&
 	        !c->yielded);
 	admission_forget(c);
+	certificate_end_forget(c);
 	space_walk_forget(c);
 	DL_DELETE(w->clients->conns, c);
 	if (c->link.dirty)

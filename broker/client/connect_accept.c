@@ -7,6 +7,7 @@
 #include "auth/scram.h"
 #include "base/random.h"
 #include "base/utf8.h"
+#include "client/certificate_end.h"
 #include "client/client_list.h"
 #include "client/conn_memory.h"
 #include "client/connect_refuse.h"
@@ -184,6 +185,7 @@ static void on_session(struct conn *c, const struct connect *packet, bool presen
 	if (trace_is_on())
 		trace_attached(s, present);
 	log_connected(c, packet, present);
+	certificate_end_watch(c);
 	send_connack(c, packet, present,
 	             packet->client_id.len == 0 ? session_client_id(s) : SLICE_EMPTY, auth_data);
 	if (c->state == CONN_ACCEPTED)

@@ -8,6 +8,7 @@
 #include "auth/login_request.h"
 #include "base/alloc.h"
 #include "base/base64.h"
+#include "base/clock.h"
 #include "base/utf8.h"
 #include "client/half_open_places.h"
 #include "client/login_input.h"
@@ -116,6 +117,14 @@ static bool still_valid(const struct http_conn *c, const char **why)
 	return valid;
 }
 
+/* The client's certificate, since its handshake. */
+static bool has_ended(const struct http_exchange *x)
+{
+	int64_t until_s = stream_certificate_until(x->stream);
+
+	return until_s != 0 && clock_wall_ms() / 1000 > until_s;
+}
+
 bool http_login_is_admitted(struct http_exchange *x)
 {
 	struct http_conn *c = http_conn_of(x);
@@ -125,6 +134,9 @@ bool http_login_is_admitted(struct http_exchange *x)
 	const char *why = NULL;
 
 	REQUIRE_EXECUTOR(&x->worker->executor);
+	/* mutant: http_certificate_ends */
+	if (has_ended(x))
+		return false;
 	if (c->admitted_by == snapshot->generation)
 		return true;
 	if (c->state == HTTP_STATE_CLOSING || l == NULL)

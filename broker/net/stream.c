@@ -310,6 +310,13 @@ void stream_put_certificate_key(const struct stream *s, struct buf *out)
 		key_pin_put(pin, out);
 }
 
+int64_t stream_certificate_until(const struct stream *s)
+{
+	return stream_has_certificate(s) && s->facts->tls->ops->certificate_until != NULL
+	           ? s->facts->tls->ops->certificate_until(s->facts->tls)
+	           : 0;
+}
+
 void stream_put_mismatch(const struct stream *s, struct buf *out)
 {
 	if (s->facts->tls != NULL && s->facts->tls->ops->put_mismatch != NULL)

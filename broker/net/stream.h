@@ -128,6 +128,9 @@ void stream_certificate_subject(const struct stream *s, struct buf *out);
 bool stream_certificate_key(const struct stream *s, uint8_t out[KEY_PIN_BYTES]);
 /* Appends it as text; nothing where it is not known. */
 void stream_put_certificate_key(const struct stream *s, struct buf *out);
+/* When it ends, or a CA above it, by the wall clock in seconds. 0: there is none, or only a proxy has
+ * seen it. */
+int64_t stream_certificate_until(const struct stream *s);
 /* Appends in plain words that the broker's certificate is not for the name that the client asked
  * for, and what to do; nothing where it is, or where there is no such name. */
 void stream_put_mismatch(const struct stream *s, struct buf *out);
@@ -165,6 +168,7 @@ struct stream_tls_ops {
 	/* NULL: nothing is known of it. */
 	bool (*certificate_key)(const struct stream_tls *tls, uint8_t out[KEY_PIN_BYTES]);
 	/* NULL: the same. */
+	int64_t (*certificate_until)(const struct stream_tls *tls);
 	void (*put_mismatch)(const struct stream_tls *tls, struct buf *out);
 	enum stream_fit (*fits)(const struct stream_tls *tls, const struct tls_context *ctx,
 	                        bool connected, const char **why);

@@ -41,6 +41,23 @@ static bool certificate_key(const struct stream_tls *tls, uint8_t out[KEY_PIN_BY
 	return key_pin_of(certificate_of(stream_of(tls)), out);
 }
 
+/* A resumed session has its leaf only. */
+static int64_t certificate_until(const struct stream_tls *tls)
+{
+	const struct tls_stream *t = stream_of(tls);
+	const X509 *leaf = certificate_of(t);
+	STACK_OF(X509) *verified = SSL_get0_verified_chain(t->ssl);
+	int64_t until_s = leaf == NULL ? 0 : tls_certificate_epoch_s(X509_get0_notAfter(leaf));
+
+	for (int i = 1; until_s != 0 && i < sk_X509_num(verified); i++) {
+		int64_t end_s =
+		    tls_certificate_epoch_s(X509_get0_notAfter(sk_X509_value(verified, i)));
+
+		until_s = end_s < until_s ? end_s : until_s;
+	}
+	return until_s;
+}
+
 static void put_mismatch(const struct stream_tls *tls, struct buf *out)
 {
 	tls_log_put_mismatch(stream_of(tls)->ssl, tls->server_name, out);
@@ -81,6 +98,7 @@ static const struct stream_tls_ops ops = {
     .certificate_names = certificate_names,
     .certificate_subject = certificate_subject,
     .certificate_key = certificate_key,
+    .certificate_until = certificate_until,
     .put_mismatch = put_mismatch,
     .fits = fits,
 };

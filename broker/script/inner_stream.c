@@ -153,6 +153,13 @@ static bool certificate_key(const struct stream_tls *tls, uint8_t out[KEY_PIN_BY
 	return outer != NULL && stream_certificate_key(outer, out);
 }
 
+static int64_t certificate_until(const struct stream_tls *tls)
+{
+	struct stream *outer = of_tls(tls)->outer;
+
+	return outer == NULL ? 0 : stream_certificate_until(outer);
+}
+
 static void put_mismatch(const struct stream_tls *tls, struct buf *out)
 {
 	if (of_tls(tls)->outer != NULL)
@@ -171,6 +178,7 @@ static const struct stream_tls_ops tls_ops = {
     .certificate_names = certificate_names,
     .certificate_subject = certificate_subject,
     .certificate_key = certificate_key,
+    .certificate_until = certificate_until,
     .put_mismatch = put_mismatch,
     .fits = fits,
 };

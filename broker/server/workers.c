@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/list.h"
 #include "client/admission.h"
+#include "client/certificate_end.h"
 #include "client/client_list.h"
 #include "client/conn_accept.h"
 #include "client/connect_session.h"
@@ -79,6 +80,8 @@ static bool worker_turn_end(void *arg)
 		flush_output(w);
 	if (clients->admission.done != NULL)
 		more |= admission_turn(w);
+	if (clients->certificate_ends.is_walking)
+		more |= certificate_end_turn(w);
 	if (space_walk_is_pending(w))
 		more |= space_walk_turn(w);
 	if (yield_is_pending(w))

@@ -3,6 +3,7 @@
 import base64
 import http.client
 import signal
+import ssl
 
 import pytest
 from broker_fixture import free_bind
@@ -142,6 +143,27 @@ def test_a_reload_asks_those_who_are_connected(new_broker, certificates):
             broker.wait_log("reloaded", mark)
             assert both.expect_close().reason == 0x87
         connect(broker, "porch", password="another").close()
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+@pytest.mark.parametrize("tickets", [True, False], ids=["ticket", "id"])
+def test_a_resumed_session_shows_no_password(new_broker, certificates, version, tickets):
+    """Nor does one from before, when the certificate was enough."""
+    with new(new_broker, certificates, login="either") as broker:
+        context = tls_context(broker.pki, certificate="both-porch", maximum=version, minimum=version)
+        if not tickets:
+            context.options |= ssl.OP_NO_TICKET
+        with Wire(broker, user=None, password=None, context=context) as first:
+            first.settle()
+            session = first.stream.session
+        with Wire(broker, user=None, password=None, context=context, session=session) as again:
+            again.settle()
+            # OpenSSL's client has no session by id in TLS 1.3.
+            assert again.stream.session_reused or (not tickets and version == ssl.TLSVersion.TLSv1_3)
+        reload(broker, login="certificate_and_password")
+        Wire(broker, user=None, password=None, context=context, session=session, expect=0x86).expect_close()
+        with Wire(broker, user="porch", context=context, session=session) as both:
+            both.settle()
 
 
 def test_without_a_password_file_it_makes_no_sense(new_broker, certificates):

@@ -1,6 +1,7 @@
 """A machine whose clock is wrong for a while: "Restart" in broker(8). A library that is preloaded into the broker gives it
 a wall clock that the test sets while it runs; its monotonic clocks stay as they are."""
 
+import http.client
 import os
 import signal
 import ssl
@@ -8,7 +9,7 @@ import time
 
 import mqtt
 import pytest
-from broker_fixture import ROOT
+from broker_fixture import ROOT, free_bind
 from test_reload import reload
 from wire import Closed, Wire, tls_context
 
@@ -133,9 +134,9 @@ def test_downtime_counts_where_the_clock_can_be_believed(broker, clock):
         assert not sub.messages
 
 
-def connects(broker, context):
+def connects(broker, context, **options):
     try:
-        with Wire(broker, user=None, password=None, context=context):
+        with Wire(broker, user=None, password=None, context=context, **options):
             return True
     except (ssl.SSLError, Closed, ConnectionError):
         return False
@@ -178,6 +179,45 @@ def test_a_clock_that_is_set_back_ends_no_connection(new_broker, pki, clock):
         broker.write()
         reload(broker)
         client.publish("t/x", b"1", qos=1)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+def test_a_certificate_that_ends_ends_its_connections(new_broker, pki, clock, version):
+    """Of MQTT, of WebSocket, of a script, of a resumed session; that of another stays, and so does the session."""
+    pki.client("ending-clients", "ends-soon", "porch", "days=20")
+    pki.client("ending-clients", "ends-later", "porch", "days=300")
+    listeners = [{"bind": free_bind()}, {"bind": free_bind(), "protocol": "https", "serve": ["websocket", "publish"]}]
+    broker = new_broker(environment=clock.environment, users={}, config={
+        "listeners": listeners, "tls": {"client_certificates": "required", "client_ca": str(pki.path("ending-clients.crt"))},
+        "authentication": {"certificate_user": "cn"}})
+    broker.passwd("add", "porch", "--role", "all", "--no-password", "-c")
+    soon, later = (tls_context(pki, certificate=f"ends-{when}", maximum=version, minimum=version) for when in ("soon", "later"))
+    options = {"user": None, "password": None, "keep_alive": 0}
+    kept = {"clean": False, "props": DAY}
+    with broker, Wire(broker, context=later, **options) as other:
+        assert not broker.logged("connected-certificate-expires")
+        with Wire(broker, context=soon, **options) as first:
+            first.settle()
+            said = broker.wait_log("connected-certificate-expires")
+            assert said["user"] == "porch" and said["certificate"] == "CN=porch" and said["left"] in ("19 days", "20 days")
+            session = first.stream.session
+        script = http.client.HTTPSConnection("localhost", broker.addresses[1][1], timeout=20, context=soon)
+        script.request("POST", "/publish/x", body=b"x")
+        assert script.getresponse().read() is not None
+        with Wire(broker, context=soon, client_id="kept", **kept, **options) as plain, \
+                Wire(broker, context=soon, listener=1, **options) as websocket, \
+                Wire(broker, context=soon, session=session, **options) as resumed:
+            resumed.settle()
+            assert resumed.stream.session_reused
+            clock.set(21 * DAY_S)
+            for client in (plain, websocket, resumed):
+                assert client.expect_close().reason == 0x87
+        with pytest.raises((http.client.HTTPException, OSError)):
+            script.request("POST", "/publish/x", body=b"x")
+            script.getresponse()
+        assert not connects(broker, soon)
+        assert not connects(broker, soon, session=session)
+        other.settle()
 
 
 @pytest.mark.parametrize("pause", ["suspend", "set"], ids=["suspended", "restored-from-a-snapshot"])

@@ -662,11 +662,11 @@ def test_the_broker_warns_each_day_of_a_list_that_ends(soon):
     pki = soon.pki.pki
     pki.run("crl", "--days", "30")
     with soon as broker:
-        pki.at_time(26 * DAY_S)
+        pki.at_time(20 * DAY_S)
         broker.wait_log("clock-set")
-        assert not broker.logged("revocation-list-expires")  # half of its time is left
+        assert not broker.logged("revocation-list-expires")  # more than seven days are left
         mark = broker.mark()
-        pki.at_time(28 * DAY_S)
+        pki.at_time(24 * DAY_S)
         assert broker.wait_log("revocation-list-expires", mark)["file"].endswith("client-ca.crl")
         mark = broker.mark()
         pki.at_time(31 * DAY_S)
