@@ -128,8 +128,8 @@ void stream_certificate_subject(const struct stream *s, struct buf *out);
 bool stream_certificate_key(const struct stream *s, uint8_t out[KEY_PIN_BYTES]);
 /* Appends it as text; nothing where it is not known. */
 void stream_put_certificate_key(const struct stream *s, struct buf *out);
-/* When it ends, or a CA above it, by the wall clock in seconds. 0: there is none, or only a proxy has
- * seen it. */
+/* When it ends, or a CA above it, by the wall clock in seconds. 0: there is none, or only a proxy
+ * has seen it. */
 int64_t stream_certificate_until(const struct stream *s);
 /* Appends in plain words that the broker's certificate is not for the name that the client asked
  * for, and what to do; nothing where it is, or where there is no such name. */
