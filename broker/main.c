@@ -167,11 +167,27 @@ static bool check_store(const struct config_snapshot *snapshot)
 	return ok;
 }
 
+/* A start goes on with a warning: the clients decide. */
+static bool check_certificates(const struct config_snapshot *snapshot)
+{
+	struct errors errors = {0};
+	bool ok;
+
+	for (size_t i = 0; i < snapshot->conf->listener_count; i++) {
+		if (snapshot->tls[i] != NULL)
+			tls_context_check_new(NULL, 0, snapshot->tls[i], &errors);
+	}
+	ok = errors.error_count == 0;
+	print_errors(&errors);
+	return ok;
+}
+
 static int check(const char *path)
 {
 	struct tls_tickets *tickets = tls_tickets_new();
 	struct config_snapshot *snapshot = load(path, tickets);
-	int status = snapshot == NULL || !check_store(snapshot) ? 2 : 0;
+	int status =
+	    snapshot == NULL || !check_certificates(snapshot) || !check_store(snapshot) ? 2 : 0;
 
 	if (status == 0) {
 		char *text = exposure_text(snapshot);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "proto/frame.h"
 #include "session/session_report.h"
@@ -58,6 +59,13 @@ static void sum_sets(struct stats *out)
 	out->deliveries_filtered = out->denied_by_action[DENIAL_FILTERED];
 }
 
+static uint64_t days_until(int64_t end_s)
+{
+	int64_t left_s = end_s == 0 ? 0 : end_s - clock_wall_ms() / 1000;
+
+	return left_s > 0 ? (uint64_t)left_s / 86400 : 0;
+}
+
 void stats_take(struct shared *shared, struct stats *out)
 {
 	struct retain_counts counts;
@@ -77,6 +85,7 @@ void stats_take(struct shared *shared, struct stats *out)
 	out->clients_maximum = atomic_load(&shared->connections_most);
 	if (out->sessions > out->clients_connected)
 		out->clients_disconnected = out->sessions - out->clients_connected;
+	out->certificate_days_left = days_until(atomic_load(&shared->certificate_until_s));
 	out->set_aside_users = atomic_load(&shared->set_aside_users);
 	if (out->set_aside_users > 0)
 		out->set_aside_retained = retain_count_set_aside(shared->retain);

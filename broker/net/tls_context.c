@@ -288,6 +288,57 @@ static bool has_leaf(const struct tls_context *ctx, size_t count, const X509 *le
 	return false;
 }
 
+static bool is_in_use(struct tls_context *const *contexts, size_t count, const X509 *leaf)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (contexts[i] != NULL &&
+		    has_leaf(contexts[i], contexts[i]->certificate_count, leaf))
+			return true;
+	}
+	return false;
+}
+
+/* A clock that is not set yet says nothing about a new certificate. */
+void tls_context_check_new(struct tls_context *const *before, size_t before_count,
+                           const struct tls_context *next, struct errors *errors)
+{
+	for (size_t i = 0; i < next->certificate_count; i++) {
+		const struct tls_certificate *c = &next->certificates[i];
+		bool young = tls_certificate_not_yet_valid(c);
+		struct buf date = {0};
+
+		if (is_in_use(before, before_count, c->leaf) || !clock_is_set(clock_wall_ms()) ||
+		    (!young && tls_certificate_seconds_left(c) >= 0))
+			continue;
+		if (young)
+			tls_certificate_put_begin(c, &date);
+		else
+			tls_certificate_put_end(c, &date);
+		errors_add(errors, c->path, 0, 0,
+		           "this certificate %s %.*s: clients would refuse it%s",
+		           young ? "is not valid before" : "expired on", (int)date.len,
+		           (const char *)date.data,
+		           before_count > 0 ? ", so the one that is in use stays; install one "
+		                              "that is valid now"
+		                            : "; install one that is valid now");
+		buf_fini(&date);
+	}
+}
+
+int64_t tls_context_first_end(struct tls_context *const *contexts, size_t count)
+{
+	int64_t first_s = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		for (size_t k = 0; contexts[i] != NULL && k < contexts[i]->certificate_count; k++) {
+			int64_t end_s = tls_certificate_until(&contexts[i]->certificates[k]);
+
+			first_s = first_s == 0 || end_s < first_s ? end_s : first_s;
+		}
+	}
+	return first_s;
+}
+
 /* Listeners may have the same certificates. */
 static bool is_logged(struct tls_context *const *contexts, size_t at, size_t certificate)
 {

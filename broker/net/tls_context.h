@@ -28,6 +28,12 @@ void tls_context_unref(struct tls_context **ctx);
 void tls_context_name(struct tls_context *ctx, const char *bind);
 /* "RSA 2048 and ECDSA P-256" for people: the exposure report and handshake errors. */
 const char *tls_context_certificates(const struct tls_context *ctx);
+/* Errors for each certificate of `next` that no context of `before` has, and that has expired or is
+ * not valid yet: the one in use is better. Elements of `before` may be NULL. */
+void tls_context_check_new(struct tls_context *const *before, size_t before_count,
+                           const struct tls_context *next, struct errors *errors);
+/* The end of our certificate that ends first, of all these contexts; 0: there is none. */
+int64_t tls_context_first_end(struct tls_context *const *contexts, size_t count);
 /* Log a warning for each of our certificates that ends within 30 days or is not valid now, and for
  * a revocation list in its last days, each once. NULL in the list: no TLS. */
 void tls_context_log_expiry(struct tls_context *const *contexts, size_t count);

@@ -16,6 +16,7 @@
 #include "base/require.h"
 #include "conf/conf_file.h"
 #include "net/socket_bind.h"
+#include "net/tls_context.h"
 #include "program/audit_file.h"
 #include "program/trust.h"
 #include "server/check_access.h"
@@ -193,12 +194,35 @@ static void check_issued(const struct config_candidate *c)
 	issued_certificates_check(c->next->conf, c->errors);
 }
 
+/* At a reload: the certificates that are in use are better than new ones that clients refuse. */
+static void check_new_certificates(const struct config_candidate *c)
+{
+	if (starts(c))
+		return;
+	for (size_t i = 0; i < c->next->conf->listener_count; i++) {
+		/* mutant: new_certificate_is_valid */
+		if (c->next->tls[i] != NULL)
+			tls_context_check_new(c->before->tls, c->before->conf->listener_count,
+			                      c->next->tls[i], c->errors);
+	}
+}
+
 typedef void check_fn(const struct config_candidate *c);
 
 static check_fn *const checks[] = {
-    check_audit,          check_names,          check_listeners,       check_identities,
-    check_control_socket, check_persistence,    check_users_and_rules, check_acl_tests,
-    check_limits,         check_durable_topics, check_login_cost,      check_issued,
+    check_audit,
+    check_names,
+    check_listeners,
+    check_identities,
+    check_control_socket,
+    check_persistence,
+    check_users_and_rules,
+    check_acl_tests,
+    check_limits,
+    check_durable_topics,
+    check_login_cost,
+    check_issued,
+    check_new_certificates,
 };
 
 void config_check_explain_audit(const char *path, int failed, const char *otherwise,

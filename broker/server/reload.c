@@ -219,6 +219,13 @@ static void on_adopted(void *arg)
 	reload_run(r, r->again_cause);
 }
 
+/* For the figure in $SYS. */
+static void note_certificates(struct reloader *r)
+{
+	atomic_store(&r->shared->certificate_until_s,
+	             tls_context_first_end(r->snapshot->tls, r->snapshot->conf->listener_count));
+}
+
 /* Takes over `next`. */
 static void apply(struct reloader *r, struct config_snapshot *next, struct config_sockets *sockets)
 {
@@ -228,6 +235,7 @@ static void apply(struct reloader *r, struct config_snapshot *next, struct confi
 	r->replaced = r->snapshot;
 	r->snapshot = next;
 	file_watch_take(&r->file_watch, next);
+	note_certificates(r);
 	if (r->shared->authenticator != NULL)
 		identity_source_use(next->identities, r->shared->authenticator);
 	r->under_way = true;
@@ -447,6 +455,7 @@ struct reloader *reload_new(struct shared *shared, struct executor *main_executo
 	r->deletion_timer.fire = on_delete_values;
 	r->limit_timer.fire = on_limit;
 	file_watch_take(&r->file_watch, first);
+	note_certificates(r);
 	return r;
 }
 

@@ -51,6 +51,7 @@ struct shared {
 	struct user_ids *user_ids;
 	size_t restored_users; /* main's: not logged yet */
 	_Atomic uint64_t set_aside_users;
+	_Atomic int64_t certificate_until_s; /* of ours, the first to end; 0: there is none */
 	_Atomic uint64_t store_share; /* of one user, by the configuration in force; 0: any */
 	_Atomic uint32_t waits;       /* publishers whose messages wait on some worker */
 };

@@ -18,7 +18,7 @@ from process import TIMEOUT_S
 from wire import Wire
 
 SYS = "$SYS/broker/"
-NAMES = """version timestamp uptime clients/total clients/connected clients/disconnected clients/maximum clients/expired
+NAMES = """version timestamp uptime certificates/days_left clients/total clients/connected clients/disconnected clients/maximum clients/expired
 messages/received messages/sent messages/stored publish/messages/received publish/messages/sent
 publish/messages/dropped bytes/received bytes/sent subscriptions/count store/messages/count store/messages/bytes
 store/commits store/commits/mean store/commits/max store/messages/written store/pending/groups store/pending/bytes
