@@ -4,13 +4,13 @@ kept, and when"."""
 
 import errno
 import select
-import ssl
 import time
 
 import failing_disk
 import mqtt
 import pytest
 from test_watch import row, rows
+from websocket import WOULD_BLOCK
 from wire import TIMEOUT_S, Wire
 
 OTHERS_MAX = 64
@@ -50,12 +50,12 @@ class Stuffer:
             if self.unsent:
                 self.unsent = self.unsent[self.wire.stream.send(self.unsent[:65536]):]
                 moved = True
-        except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
+        except WOULD_BLOCK:
             pass
         try:
             self.wire.fill()
             moved = True
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        except WOULD_BLOCK:
             pass
         while (whole := self.wire.split()) is not None:
             self.got.append(mqtt.parse(self.wire.version, *whole))

@@ -320,7 +320,7 @@ def test_lines_of_the_password_file(new_broker):
     hashed = next(line for line in text.splitlines() if line.startswith("anna"))
     made.write_file("users.passwd", hashed + ":assumed\n")
     done = made.command("--check")
-    assert done.returncode != 0 and "never logs in: remove hash= and scram=" in done.stderr + done.stdout
+    assert done.returncode != 0 and "never logs in: remove hash=, scram= and pins=" in done.stderr + done.stdout
 
 
 def test_apply_does_not_change_what_a_user_is(new_broker):

@@ -1,11 +1,13 @@
 """A WebSocket client that does what it is told: MQTT over it reads and writes like a socket, so that a Wire can have it."""
 
 import base64
-import os
+import contextlib
+import ssl
 import struct
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 FIN = 0x80
+WOULD_BLOCK = (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError)
 KEY = base64.b64encode(bytes(range(16))).decode()
 ACCEPT = "Bz3qJYTGdOe8gUSpLosEdiLKDrk="  # RFC 6455 4.2.2, of that key
 
@@ -52,6 +54,7 @@ class WebSocket:
     def __init__(self, stream, *, path="/mqtt", cut=None, upgrade=True):
         self.stream, self.cut, self.path = stream, cut, path
         self.raw, self.plain, self.pongs, self.close_code = b"", b"", [], None
+        self.unsent = b""  # of a frame that `send` began
         if upgrade:
             host, port = stream.getpeername()[:2]
             stream.sendall(upgrade_request(f"{host}:{port}", path))
@@ -62,6 +65,21 @@ class WebSocket:
         step = self.cut or len(data) or 1
         parts = [data[at:at + step] for at in range(0, len(data), step)]
         self.stream.sendall(b"".join(frame(FIN | BINARY, part) for part in parts))
+
+    def setblocking(self, wanted):
+        self.stream.setblocking(wanted)
+
+    def send(self, data):
+        """Of a stream that does not block: all of it, in a frame, or an exception where that before has not left."""
+        self.flush()
+        self.unsent = frame(FIN | BINARY, data)
+        with contextlib.suppress(*WOULD_BLOCK):
+            self.flush()
+        return len(data)
+
+    def flush(self):
+        while self.unsent:
+            self.unsent = self.unsent[self.stream.send(self.unsent):]
 
     def send_frame(self, first, payload=b"", **options):
         self.stream.sendall(frame(first, payload, **options))
@@ -76,6 +94,8 @@ class WebSocket:
 
     def take_frame(self):
         while (found := self.split()) is None:
+            with contextlib.suppress(*WOULD_BLOCK):
+                self.flush()
             data = self.stream.recv(65536)
             if not data:
                 return False
