@@ -9,6 +9,7 @@
 
 #include "base/array.h"
 #include "pki/pki_diagnose.h"
+#include "pki/pki_dns_sd.h"
 #include "pki/pki_export.h"
 #include "pki/pki_import.h"
 #include "pki/pki_init.h"
@@ -32,6 +33,7 @@ static const char usage_text[] =
     "       broker-pki [-d DIR] import CERTIFICATE [KEY]         signed elsewhere\n"
     "       broker-pki [-d DIR] export USER --for PROGRAM        what that client wants to have\n"
     "       broker-pki [-d DIR] diagnose HOST[:PORT]             which devices would fail there\n"
+    "       broker-pki [-d DIR] dns-sd                           how clients find the broker\n"
     "       broker-pki [-d DIR] move-keys DIR                    the CAs' keys to another disk\n"
     "\n"
     "  -d, --directory DIR      the PKI (default: pki, here or beside the broker's configuration)\n"
@@ -51,7 +53,7 @@ static const char usage_text[] =
     "  --rsa                    client: RSA-2048 in place of P-256\n"
     "  --for PROGRAM            export: mosquitto, esphome, tasmota, arduino, mqttjs, paho,\n"
     "                           home-assistant, zigbee2mqtt or pkcs12\n"
-    "  --host NAME, --port N    export: what the client dials (default: from the certificate; "
+    "  --host NAME, --port N    export, dns-sd: what clients dial (default: from the certificate; "
     "8883)\n"
     "  --password-file FILE     export --for pkcs12: its first line protects the file\n"
     "  -o, --output FILE        export: write there; mode 0600 where a key is in it\n"
@@ -77,6 +79,7 @@ static const struct pki_command {
     {"import", 1, 2, pki_import_run, "CERTIFICATE [KEY]"},
     {"export", 1, 1, pki_export_run, "USER"},
     {"diagnose", 1, 1, pki_diagnose_run, "HOST:PORT"},
+    {"dns-sd", 0, 0, pki_dns_sd_run, NULL},
     {"move-keys", 1, 1, pki_init_move_keys, "DIRECTORY"},
 };
 

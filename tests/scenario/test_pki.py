@@ -6,6 +6,7 @@ import re
 import shutil
 import stat
 import subprocess
+from xml.etree import ElementTree
 
 import pytest
 from broker_fixture import BROKER, ENVIRONMENT, ROOT, BrokerFixture
@@ -705,6 +706,29 @@ def test_an_index_that_cannot_be_used_is_no_error(soon, how):
     assert said == [] if how != "control character" else len(said) == 1
     with soon as broker:
         assert len(broker.logged("client-certificate-expires")) == len(said)
+
+
+# --- dns-sd ---
+
+def test_the_record_has_a_name_of_the_certificate(tmp_path):
+    """Requirement N11."""
+    pki = PrivatePki(tmp_path, made=False)
+    pki.run("init")
+    assert "run 'broker-pki server' first" in pki.refuse("dns-sd", status=1)
+    pki.run("server", "localhost", "127.0.0.1", "lamp")
+    assert "no name that others can look up (it is for localhost, 127.0.0.1, lamp)" in pki.refuse("dns-sd", status=1)
+    pki.run("server", "localhost", "porch.local", "mqtt.house.example", "127.0.0.1")
+    zone = pki.run("dns-sd", "--port", "8884").splitlines()
+    assert zone == ["; for the zone house.example of your DNS server",
+                    "_secure-mqtt._tcp.house.example. PTR Vakt._secure-mqtt._tcp.house.example.",
+                    "Vakt._secure-mqtt._tcp.house.example. SRV 0 0 8884 mqtt.house.example.",
+                    'Vakt._secure-mqtt._tcp.house.example. TXT ""']
+    assert pki.run("dns-sd", "--host", "MQTT.house.example.", "--port", "8884").splitlines()[1:2] == zone[1:2]
+    service = ElementTree.fromstring(pki.run("dns-sd", "--host", "porch.local")).find("service")
+    assert {part.tag: part.text for part in service} == {"type": "_secure-mqtt._tcp", "host-name": "porch.local", "port": "8883"}
+    said = pki.refuse("dns-sd", "--host", "other.house.example", status=1)
+    assert "not for 'other.house.example' (it is for localhost, " in said
+    assert "'lamp' has no domain" in pki.refuse("dns-sd", "--host", "lamp")
 
 
 # --- diagnose ---

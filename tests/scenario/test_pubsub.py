@@ -235,6 +235,14 @@ def test_untrusted_servers(broker, anna, pki, topic, tmp_path_factory):
     assert "neither sha256/" in anna.refuse(USAGE, *words, login=[*place, "--pin", "x", *user])
 
 
+def test_a_name_with_its_last_dot(broker, anna, topic):
+    """Requirement N11: neither the certificate nor the name in the handshake has the dot."""
+    anna.run("pub", "-t", topic, "-m", "x", "--server-name", "localhost.")
+    mark = broker.mark()
+    anna.refuse(LOGIN_REFUSED, "pub", "-t", topic, "-m", "x", "--server-name", "localhost.", login=anna.login[:6])
+    assert broker.wait_log("connect-refused", mark)["sni"] == "localhost"
+
+
 def test_client_certificates(new_broker, tmp_path, topic):
     for name in ("ours", "other"):
         (tmp_path / name).mkdir()

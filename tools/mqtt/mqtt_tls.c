@@ -223,17 +223,31 @@ static bool is_address(const char *host)
 	return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
 }
 
+/* The dot at the end of a name that is complete ("lamp.example.") is for the resolver: neither
+ * certificates nor the name of the handshake have it (RFC 6066, section 3). */
+static size_t length_of_name(const char *host)
+{
+	size_t length = strlen(host);
+
+	/* mutant: trailing_dot */
+	return length > 1 && host[length - 1] == '.' ? length - 1 : length;
+}
+
 /* The macros for names and groups take away const. */
 static bool set_name(const struct mqtt_tls *tls, SSL *ssl, const char *host)
 {
 	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+	char *name;
+	bool ok;
 
 	if (is_address(host))
 		return !tls->verifies || X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1;
+	name = xstrndup(host, length_of_name(host));
 	X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-	return SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
-	                (void *)(uintptr_t)host) == 1 &&
-	       (!tls->verifies || X509_VERIFY_PARAM_set1_host(param, host, 0) == 1);
+	ok = SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, name) == 1 &&
+	     (!tls->verifies || X509_VERIFY_PARAM_set1_host(param, name, 0) == 1);
+	free(name);
+	return ok;
 }
 
 SSL *mqtt_tls_connect(struct mqtt_tls *tls, const char *host, int fd,
