@@ -67,6 +67,7 @@ struct conf_durable_topic {
 struct conf_certificate {
 	char *certificate; /* PEM, leaf first, chain after it */
 	char *key;
+	char *ocsp_response; /* DER; NULL: none */
 	unsigned line, column;
 };
 

@@ -83,6 +83,12 @@ static const struct schema_key certificate_keys[] = {
              "without the root."},
     {"key", SCHEMA_PATH, KEY_REQUIRED, AT(struct conf_certificate, key),
      .help = "PEM file with the private key. It must not be readable by others."},
+    {"ocsp_response", SCHEMA_PATH, 0, AT(struct conf_certificate, ocsp_response),
+     .help = "DER file with an OCSP response about the certificate, as openssl-ocsp(1) writes it "
+             "with -respout. Clients that ask for it get it (OCSP stapling). The broker fetches "
+             "none: whoever renews the file is noticed, and the log warns of one that has ended. A "
+             "response that has ended, or is about another certificate, is not sent; nor is that "
+             "of a missing file, with a warning."},
 };
 static const struct schema_section certificate_section = {
     "certificates",

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "conf/conf_file.h"
+#include "net/tls_date.h"
 #include "net/tls_pem.h"
 
 /* Where errors of a pair are reported. */
@@ -159,16 +160,9 @@ int64_t tls_certificate_seconds_left(const struct tls_certificate *c)
 	return (int64_t)days * 86400 + seconds;
 }
 
-int64_t tls_certificate_epoch_s(const ASN1_TIME *date)
-{
-	struct tm tm = {0};
-
-	return date != NULL && ASN1_TIME_to_tm(date, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
-}
-
 int64_t tls_certificate_until(const struct tls_certificate *c)
 {
-	return tls_certificate_epoch_s(X509_get0_notAfter(c->leaf));
+	return tls_date_epoch_s(X509_get0_notAfter(c->leaf));
 }
 
 static void check_dates(const struct tls_certificate *c, const struct place *p)
@@ -218,6 +212,15 @@ bool tls_certificate_load(struct tls_certificate *c, const struct conf_certifica
 		     "refuse it",
 		     c->path);
 	check_dates(c, &p);
+	if (conf->ocsp_response != NULL) {
+		c->staple_path = xstrdup(conf->ocsp_response);
+		tls_staple_load(&c->staple, c->staple_path, c->leaf, errors);
+	} else if (tls_staple_is_demanded(c->leaf)) {
+		WARN(&p,
+		     "%s demands that an OCSP response is sent with it (OCSP Must-Staple): clients "
+		     "will refuse it; fetch one, and name its file in ocsp_response",
+		     c->path);
+	}
 	return true;
 }
 
@@ -225,6 +228,8 @@ void tls_certificate_fini(struct tls_certificate *c)
 {
 	free(c->path);
 	free(c->key_path);
+	free(c->staple_path);
+	tls_staple_fini(&c->staple);
 	X509_free(c->leaf);
 	EVP_PKEY_free(c->key);
 	sk_X509_pop_free(c->chain, X509_free);
@@ -314,6 +319,8 @@ void tls_certificate_copy(struct tls_certificate *to, const struct tls_certifica
 {
 	*to = (struct tls_certificate){.path = xstrdup(from->path),
 	                               .key_path = xstrdup(from->key_path)};
+	to->staple_path = from->staple_path == NULL ? NULL : xstrdup(from->staple_path);
+	tls_staple_copy(&to->staple, &from->staple);
 	X509_up_ref(from->leaf);
 	EVP_PKEY_up_ref(from->key);
 	to->leaf = from->leaf;

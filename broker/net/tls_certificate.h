@@ -7,12 +7,15 @@
 #include "base/bytes.h"
 #include "conf/conf.h"
 #include "conf/errors.h"
+#include "net/tls_staple.h"
 
 struct tls_certificate {
 	char *path, *key_path;
 	X509 *leaf;
 	EVP_PKEY *key;
 	STACK_OF(X509) * chain; /* without the root */
+	char *staple_path;      /* NULL: none is configured */
+	struct tls_staple staple;
 };
 
 /* Load and check a pair; false with errors (or true with warnings). */
@@ -38,8 +41,6 @@ void tls_certificate_kind(const struct tls_certificate *c, struct buf *out);
 int64_t tls_certificate_seconds_left(const struct tls_certificate *c);
 /* Its end by the wall clock, seconds since the epoch. */
 int64_t tls_certificate_until(const struct tls_certificate *c);
-/* The same of any date; 0 where it is none. */
-int64_t tls_certificate_epoch_s(const ASN1_TIME *date);
 bool tls_certificate_not_yet_valid(const struct tls_certificate *c);
 /* Do they share a name (SAN dns and ip, or CN), so that they stand side by side? */
 bool tls_certificate_shares_name(const struct tls_certificate *a, const struct tls_certificate *b);

@@ -11,6 +11,7 @@
 #include "conf/conf_file.h"
 #include "net/tls_certificate.h"
 #include "net/tls_context_internal.h"
+#include "net/tls_date.h"
 #include "net/tls_lint.h"
 #include "net/tls_pem.h"
 
@@ -128,8 +129,8 @@ static void add_trust(struct tls_context *ctx, struct slice file)
  * hour is no news. */
 static void note_end(const struct tls_building *b, const X509_CRL *crl)
 {
-	int64_t until_s = tls_certificate_epoch_s(X509_CRL_get0_nextUpdate(crl));
-	int64_t half_s = (until_s - tls_certificate_epoch_s(X509_CRL_get0_lastUpdate(crl))) / 2;
+	int64_t until_s = tls_date_epoch_s(X509_CRL_get0_nextUpdate(crl));
+	int64_t half_s = (until_s - tls_date_epoch_s(X509_CRL_get0_lastUpdate(crl))) / 2;
 	int64_t most_s = (int64_t)CRL_SOON_DAYS * 86400;
 
 	if (until_s == 0 || (b->ctx->crl_path != NULL && b->ctx->crl_until_s <= until_s))

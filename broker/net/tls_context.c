@@ -279,6 +279,17 @@ static void log_dates(const struct tls_certificate *c)
 	buf_fini(&date);
 }
 
+/* Those that could not be read have a warning. */
+static void log_staple(const struct tls_certificate *c)
+{
+	char until[CLOCK_TEXT_MAX];
+
+	if (c->staple.response.len == 0 || tls_staple_is_fresh(&c->staple))
+		return;
+	LOG(OCSP_RESPONSE_EXPIRED, .file = c->staple_path, .certificate = c->path,
+	    .until = clock_text(c->staple.until_s * 1000, until));
+}
+
 static bool has_leaf(const struct tls_context *ctx, size_t count, const X509 *leaf)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -371,8 +382,10 @@ void tls_context_log_expiry(struct tls_context *const *contexts, size_t count)
 		    !has_crl(contexts, i, contexts[i]->crl_path))
 			log_crl_expiry(contexts[i]);
 		for (size_t k = 0; contexts[i] != NULL && k < contexts[i]->certificate_count; k++) {
-			if (!is_logged(contexts, i, k))
-				log_dates(&contexts[i]->certificates[k]);
+			if (is_logged(contexts, i, k))
+				continue;
+			log_dates(&contexts[i]->certificates[k]);
+			log_staple(&contexts[i]->certificates[k]);
 		}
 	}
 }

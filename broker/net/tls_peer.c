@@ -6,6 +6,7 @@
 #include "net/tls_certificate.h"
 #include "net/tls_certificate_check.h"
 #include "net/tls_context_internal.h"
+#include "net/tls_date.h"
 #include "net/tls_log.h"
 #include "net/tls_names.h"
 #include "net/tls_stream_internal.h"
@@ -47,11 +48,10 @@ static int64_t certificate_until(const struct stream_tls *tls)
 	const struct tls_stream *t = stream_of(tls);
 	const X509 *leaf = certificate_of(t);
 	STACK_OF(X509) *verified = SSL_get0_verified_chain(t->ssl);
-	int64_t until_s = leaf == NULL ? 0 : tls_certificate_epoch_s(X509_get0_notAfter(leaf));
+	int64_t until_s = leaf == NULL ? 0 : tls_date_epoch_s(X509_get0_notAfter(leaf));
 
 	for (int i = 1; until_s != 0 && i < sk_X509_num(verified); i++) {
-		int64_t end_s =
-		    tls_certificate_epoch_s(X509_get0_notAfter(sk_X509_value(verified, i)));
+		int64_t end_s = tls_date_epoch_s(X509_get0_notAfter(sk_X509_value(verified, i)));
 
 		until_s = end_s < until_s ? end_s : until_s;
 	}

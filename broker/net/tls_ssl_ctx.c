@@ -103,6 +103,28 @@ static int on_server_name(SSL *ssl, int *alert, void *arg)
 	return SSL_TLSEXT_ERR_OK;
 }
 
+/* The client asks; OpenSSL has chosen the certificate. */
+static int on_status(SSL *ssl, void *arg)
+{
+	const struct tls_context *ctx = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+	const X509 *leaf = SSL_get_certificate(ssl);
+
+	(void)arg;
+	for (size_t i = 0; leaf != NULL && i < ctx->certificate_count; i++) {
+		const struct tls_certificate *c = &ctx->certificates[i];
+		uint8_t *copy;
+
+		if (c->leaf != leaf || !tls_staple_is_fresh(&c->staple))
+			continue;
+		copy = OPENSSL_memdup(c->staple.response.data, c->staple.response.len);
+		if (copy == NULL)
+			break;
+		(void)SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)c->staple.response.len);
+		return SSL_TLSEXT_ERR_OK;
+	}
+	return SSL_TLSEXT_ERR_NOACK;
+}
+
 /* NOLINTEND(readability-non-const-parameter) */
 
 /* --- one SSL_CTX --- */
@@ -200,6 +222,7 @@ SSL_CTX *tls_ssl_ctx_new(const struct tls_building *b)
 	SSL_CTX_set_client_hello_cb(ssl_ctx, on_client_hello, NULL);
 	SSL_CTX_set_alpn_select_cb(ssl_ctx, on_alpn, NULL);
 	SSL_CTX_set_tlsext_servername_callback(ssl_ctx, on_server_name);
+	REQUIRE(SSL_CTX_set_tlsext_status_cb(ssl_ctx, on_status) == 1);
 	tls_tickets_use(ssl_ctx);
 	return ssl_ctx;
 }

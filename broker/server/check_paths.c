@@ -90,6 +90,7 @@ static void add_tls(struct path_list *list, const struct conf_tls *tls)
 
 		add(list, "certificate in tls.certificates", c->certificate, PATH_PEM, place);
 		add(list, "key in tls.certificates", c->key, PATH_PEM, place);
+		add(list, "ocsp_response in tls.certificates", c->ocsp_response, PATH_PEM, place);
 	}
 }
 

@@ -84,6 +84,7 @@ static void add_tls(struct file_watch *w, const struct file_watch *before,
 	for (size_t i = 0; i < tls->certificate_count; i++) {
 		add(w, before, tls->certificates[i].certificate);
 		add(w, before, tls->certificates[i].key);
+		add(w, before, tls->certificates[i].ocsp_response);
 	}
 	add(w, before, tls->client_ca);
 	add(w, before, tls->client_crl);
