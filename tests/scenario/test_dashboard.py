@@ -323,9 +323,9 @@ def heap(page):
     return page.metrics()["JSHeapUsedSize"]
 
 
-@pytest.mark.full
-def test_many_clients_and_topics(new_broker, browser, record_property):
-    """1,000 clients, 20,000 topics, 2,000 messages a second: the first view is there at once, and the page works little."""
+@contextlib.contextmanager
+def loaded_broker(new_broker):
+    """1,000 clients, 20,000 topics, 2,000 messages a second."""
     with broker_with_page(new_broker, limits={"retained_per_user": TOPICS, "message_rate": 0}) as broker, contextlib.ExitStack() as stack:
         for n in range(CLIENTS):
             stack.enter_context(client(broker, f"device-{n}"))
@@ -336,24 +336,53 @@ def test_many_clients_and_topics(new_broker, browser, record_property):
         over = threading.Event()
         stack.callback(over.set)
         threading.Thread(target=publish_for_ever, args=(feed, over), daemon=True).start()
+        yield broker
+
+
+def open_topics(page):
+    page.view("topics", "Topics")
+    page.wait(f"document.querySelector('[data-figure=topics]').dataset.value >= {TOPICS}", 60)
+    page.wait("document.querySelectorAll('.leaf').length > 90 && document.querySelectorAll('.leaf').length <= 200")
+
+
+@pytest.mark.full
+def test_many_clients_and_topics(new_broker, browser, record_property):
+    """The first view is there at once, and the page works little. (What $SYS said ten seconds ago stood for two seconds in place of
+    what the broker had just answered.)"""
+    with loaded_broker(new_broker) as broker:
         page = Dashboard(browser, broker)
         began = time.monotonic()
         page.log_in()
         page.wait("Number(document.querySelector('[data-figure=clients]').dataset.value) > 1000")
         first_s = time.monotonic() - began
         shares = {"overview": main_thread_share(page, 10)}
-        page.view("topics", "Topics")
-        page.wait(f"document.querySelector('[data-figure=topics]').dataset.value >= {TOPICS}", 60)
-        page.wait("document.querySelectorAll('.leaf').length > 90 && document.querySelectorAll('.leaf').length <= 200")
-        warm = heap(page)
+        open_topics(page)
         shares["topics"] = main_thread_share(page, 30)
-        grown = heap(page) - warm
         page.view("clients", "Clients")
         page.wait("document.querySelectorAll('tbody tr').length === 200")
         shares["clients"] = main_thread_share(page, 10)
-        record_property("dashboard", {"first_s": first_s, "shares": shares, "grown": grown})
-        print(f"first view {first_s:.2f} s, main thread {shares}, heap {warm / 1e6:.1f} MB and {grown / 1e6:+.1f} MB")
+        record_property("dashboard", {"first_s": first_s, "shares": shares})
+        print(f"first view {first_s:.2f} s, main thread {shares}")
         assert first_s <= scaled_timeout(1)
         assert all(share <= 0.3 for share in shares.values())
-        assert grown < 4e6
+        assert page.complaints() == []
+
+
+@pytest.mark.full
+def test_memory_is_flat(new_broker, browser, record_property):
+    """Ten minutes, on the two views that hear the most in turn."""
+    with loaded_broker(new_broker) as broker:
+        page = Dashboard(browser, broker)
+        page.log_in()
+        heaps = []
+        for minute in range(11):
+            if minute % 2 == 0:
+                open_topics(page)
+            else:
+                page.view("overview", "Overview")
+            main_thread_share(page, 60 if minute > 0 else 5)
+            heaps.append(heap(page))
+        record_property("heaps", heaps)
+        print("heap, MB:", [round(each / 1e6, 1) for each in heaps])
+        assert max(heaps[-2:]) - max(heaps[:3]) < 4e6, heaps
         assert page.complaints() == []

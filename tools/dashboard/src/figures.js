@@ -80,10 +80,11 @@ function sampleSys() {
 }
 
 const heard = {};
+let answered = {}; // by `status`: newer than what $SYS has, which is published every 10 seconds
 
 const drawSys = paced(() => {
 	batch(() => {
-		figures.value = { ...figures.value, ...heard };
+		figures.value = { ...figures.value, ...heard, ...answered };
 		sampled.value++;
 	});
 	const round = heard.uptime_s !== undefined; // the last of them is published with each round of figures
@@ -108,6 +109,7 @@ async function askStatus(mine) {
 	try {
 		const [row, ...listeners] = await ask('status');
 		if (mine !== asking) return;
+		answered = row;
 		sampleStatus(row, performance.now() - began);
 		batch(() => {
 			rights.value = { ...rights.value, status: true };
@@ -133,6 +135,7 @@ function begin() {
 function forget() {
 	for (const course of Object.values(courses)) course.clear();
 	for (const name of Object.keys(last)) delete last[name];
+	answered = {};
 	batch(() => {
 		figures.value = {};
 		rights.value = { sys: null, status: null };
