@@ -134,6 +134,7 @@ def test_a_worse_one_is_not_taken(links, pki, make, name, says):
     broker.add_user("later", ["all"])
     broker.process.signal(signal.SIGHUP)
     broker.wait_log("reload-partial", mark)
+    broker.wait_log("reloaded", mark)
     Wire(broker, user="later").close()
     done = broker.command("--check")
     assert done.returncode == 2 and says.split(":")[0] in done.stdout + done.stderr
