@@ -9,6 +9,7 @@
 #define ADMIN_CONTROL_QUERY_H
 
 #include "base/json.h"
+#include "conf/errors.h"
 #include "worker/shared.h"
 
 struct control_query;
@@ -110,11 +111,17 @@ void control_query_put_end(struct buf *out, const char *error);
 
 /* --- main's --- */
 
+/* "user changed", "anna", "locked": borrowed. */
+typedef void control_change_fn(void *to, const char *what, const char *name, const char *detail);
+
 struct control_hooks {
 	void *arg;
 	const struct config_snapshot *(*snapshot)(void *arg); /* the one in force, borrowed */
 	bool (*accept_new_ids)(void *arg); /* false: nothing is set aside. NULL: not available */
 	bool (*reload)(void *arg); /* false: refused; the log says why. NULL: not available */
+	/* Each change that a reload would make, to `change`. False: there are errors. NULL: not
+	 * available. */
+	bool (*preview)(void *arg, control_change_fn *change, void *to, struct errors *errors);
 };
 
 struct control {

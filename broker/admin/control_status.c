@@ -85,3 +85,45 @@ bool control_status_reload(struct control_query *q)
 			   "'broker --check'";
 	return false;
 }
+
+static void put_change(void *to, const char *what, const char *name, const char *detail)
+{
+	struct buf *out = to;
+
+	json_open(out);
+	json_str(out, "what", what);
+	json_str(out, "name", name);
+	json_str(out, "detail", detail);
+	json_close(out);
+}
+
+static void put_problems(const struct errors *errors, struct buf *out)
+{
+	for (size_t i = 0; i < errors->count; i++) {
+		const struct error_item *e = &errors->items[i];
+		struct buf where = {0};
+
+		buf_printf(&where, "%s", e->file == NULL ? "" : e->file);
+		if (e->line > 0)
+			buf_printf(&where, ":%u", e->line);
+		buf_put_u8(&where, '\0');
+		put_change(out, e->warning ? "warning" : "error", (const char *)where.data,
+		           e->text);
+		buf_fini(&where);
+	}
+}
+
+bool control_status_preview(struct control_query *q)
+{
+	const struct control_hooks *hooks = &q->control->hooks;
+	struct errors errors = {0};
+
+	if (hooks->preview == NULL)
+		q->error = "a reload is not available";
+	else if (!hooks->preview(hooks->arg, put_change, &q->out, &errors))
+		q->error = "there are errors: a reload would change nothing but users and "
+			   "revocation lists";
+	put_problems(&errors, &q->out);
+	errors_fini(&errors);
+	return false;
+}

@@ -1,4 +1,4 @@
-/* The differences of two snapshots, a line of the log for each. */
+/* The differences of two snapshots. */
 #include "server/config_diff.h"
 
 #include <stdlib.h>
@@ -7,11 +7,16 @@
 #include "base/alloc.h"
 #include "conf/conf_diff.h"
 
-/* `arg`: the count. */
+struct diff_sink {
+	config_diff_fn *fn;
+	void *arg;
+};
+
 static void report(void *arg, const char *what, const char *whose, const char *text)
 {
-	++*(size_t *)arg;
-	LOG(RELOAD_CHANGE, .what = what, .name = whose, .detail = text);
+	const struct diff_sink *sink = arg;
+
+	sink->fn(sink->arg, what, whose, text);
 }
 
 static void report_setting(void *arg, const struct conf_change *change)
@@ -27,7 +32,7 @@ static void report_setting(void *arg, const struct conf_change *change)
 	free(detail);
 }
 
-static void diff_certificates(size_t *count, const struct config_snapshot *before,
+static void diff_certificates(struct diff_sink *sink, const struct config_snapshot *before,
                               const struct config_snapshot *after, unsigned slot)
 {
 	const struct conf_listener *l = config_snapshot_listener(after, slot);
@@ -38,25 +43,26 @@ static void diff_certificates(size_t *count, const struct config_snapshot *befor
 	if (old == NULL || now == NULL)
 		return;
 	if (!tls_context_same_clients(old, now))
-		report(count, "client_ca or client_crl", l->bind, "the files have other content");
+		report(sink, "client_ca or client_crl", l->bind, "the files have other content");
 	if (tls_context_same_certificates(old, now))
 		return;
 	tls_context_describe_certificates(now, &text);
 	buf_put_u8(&text, '\0');
-	report(count, "certificates", l->bind, (const char *)text.data);
+	report(sink, "certificates", l->bind, (const char *)text.data);
 	buf_fini(&text);
 }
 
-size_t config_diff_log(const struct config_snapshot *before, const struct config_snapshot *after)
+void config_diff_each(const struct config_snapshot *before, const struct config_snapshot *after,
+                      config_diff_fn *fn, void *arg)
 {
-	size_t count = 0;
-	struct acl_diff_sink sink = {.fn = report, .arg = &count};
+	struct diff_sink own = {.fn = fn, .arg = arg};
+	struct acl_diff_sink sink = {.fn = report, .arg = &own};
 	unsigned slots =
 	    before->slot_count > after->slot_count ? before->slot_count : after->slot_count;
 
 	if (before->conf != after->conf)
-		conf_diff(before->conf, after->conf, report_setting, &count);
-	identity_source_diff(before->identities, after->identities, report, &count);
+		conf_diff(before->conf, after->conf, report_setting, &own);
+	identity_source_diff(before->identities, after->identities, report, &own);
 	if (before->acl != after->acl)
 		acl_diff(before->acl, after->acl, &sink);
 	for (unsigned slot = 0; slot < slots; slot++) {
@@ -64,11 +70,25 @@ size_t config_diff_log(const struct config_snapshot *before, const struct config
 		const struct conf_listener *now = config_snapshot_listener(after, slot);
 
 		if (old == NULL && now != NULL)
-			report(&count, "listener added", now->bind, "");
+			report(&own, "listener added", now->bind, "");
 		else if (old != NULL && now == NULL)
-			report(&count, "listener removed", old->bind, "");
+			report(&own, "listener removed", old->bind, "");
 		else if (now != NULL)
-			diff_certificates(&count, before, after, slot);
+			diff_certificates(&own, before, after, slot);
 	}
+}
+
+/* `arg`: the count. */
+static void log_change(void *arg, const char *what, const char *whose, const char *text)
+{
+	++*(size_t *)arg;
+	LOG(RELOAD_CHANGE, .what = what, .name = whose, .detail = text);
+}
+
+size_t config_diff_log(const struct config_snapshot *before, const struct config_snapshot *after)
+{
+	size_t count = 0;
+
+	config_diff_each(before, after, log_change, &count);
 	return count;
 }

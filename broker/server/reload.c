@@ -16,7 +16,6 @@
 #include "net/listener.h"
 #include "net/socket_bind.h"
 #include "net/tls_context.h"
-#include "server/config_diff.h"
 #include "server/config_load.h"
 #include "server/file_watch.h"
 #include "server/issued_certificates.h"
@@ -350,6 +349,19 @@ static bool reload_all(struct reloader *r, struct errors *errors)
 	conf_started_diff(r->started, next->conf, warn_pending, &pending);
 	apply(r, next, &sockets);
 	count_reload(r, &r->shared->reloads.complete);
+	return true;
+}
+
+bool reload_preview(const struct reloader *r, config_diff_fn *fn, void *arg, struct errors *errors)
+{
+	struct config_snapshot *next = config_load(r->conf_path, r->tickets, r->snapshot, errors);
+	struct pending pending = {errors, r->conf_path};
+
+	if (next == NULL)
+		return false;
+	config_diff_each(r->snapshot, next, fn, arg);
+	conf_started_diff(r->started, next->conf, warn_pending, &pending);
+	config_snapshot_unref(&next);
 	return true;
 }
 

@@ -5,6 +5,7 @@
 #define SERVER_RELOAD_H
 
 #include "server/config_apply.h"
+#include "server/config_diff.h"
 
 struct reloader;
 
@@ -28,6 +29,10 @@ bool reload_open(struct reloader *r, config_apply_done_fn *done, void *arg);
 /* True: a new snapshot is sent to all workers (or will be, when the one before is in force). False:
  * the log says why not. */
 bool reload_run(struct reloader *r, enum reload_cause cause);
+/* What a reload would change now. The files are read and checked, nothing is bound, changed or
+ * logged. What is wrong, and what only a restart applies, is added to *errors. False: there are
+ * errors, and a reload would change nothing but users and revocation lists. */
+bool reload_preview(const struct reloader *r, config_diff_fn *fn, void *arg, struct errors *errors);
 /* Delete what is set aside (set_aside.h). False: there is nothing. */
 bool reload_accept_new_ids(struct reloader *r);
 /* The one in force, borrowed. */

@@ -245,6 +245,13 @@ static bool reload_asked(void *arg)
 	return reload_run(run->reloader, RELOAD_ASKED);
 }
 
+static bool previewed(void *arg, control_change_fn *change, void *to, struct errors *errors)
+{
+	const struct run *run = arg;
+
+	return reload_preview(run->reloader, change, to, errors);
+}
+
 static bool new_ids_accepted(void *arg)
 {
 	struct run *run = arg;
@@ -257,7 +264,8 @@ static bool open_control(struct run *run)
 	struct control_hooks hooks = {.arg = run,
 	                              .snapshot = snapshot_in_force,
 	                              .accept_new_ids = new_ids_accepted,
-	                              .reload = reload_asked};
+	                              .reload = reload_asked,
+	                              .preview = previewed};
 	struct errors errors = {0};
 	bool ok;
 

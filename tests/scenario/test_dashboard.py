@@ -129,6 +129,11 @@ def test_the_numbers_are_those_of_broker_ctl(new_broker, browser):
         assert len(page.table("Certificates")) == len(rows(broker, "certificates"))
         page.view("users", "Users and roles")
         page.agrees("Users", ["users"], ["user"], ["connections", "sessions"])
+        page.says("the files are as the broker has read them")
+        broker.write_file("broker.yaml", json.dumps({**broker.config, "log": {"level": "debug"}}))
+        page.click("main button", "Look again")
+        page.wait("[...document.querySelectorAll('td[data-key=name]')].some((e) => e.innerText.includes('log.level'))")
+        broker.write()
         page.agrees("Rules", ["roles"], ["rule"], ["line"])
         assert page.complaints() == []
 

@@ -15,7 +15,7 @@ import time
 import mqtt
 import pytest
 from clients import MosquittoSub, Paho, mosquitto_pub
-from control import CTL, ctl, rows
+from control import CTL, ctl, rows, run_ctl
 from process import TIMEOUT_S, LineProcess
 
 ACL = {"roles": {"all": ["allow all #"], "lamp": ["allow publish current/%u/#", "deny subscribe secret/#", "allow subscribe desired/%u/#"]}}
@@ -51,6 +51,44 @@ def wait_rows(broker, *words, **wanted):
             return hits
         assert time.monotonic() < deadline, f"{words}: no row has {wanted}: {found}"
         time.sleep(0.05)
+
+
+# is it safe to reload?
+
+def change_yaml(broker, **sections):
+    """Nothing but broker.yaml, which is not reloaded before somebody asks; rules that are not yet in force are in a new file."""
+    for name, section in sections.items():
+        broker.config.setdefault(name, {}).update(section)
+    broker.write_file("broker.yaml", json.dumps(broker.config))
+
+
+def test_what_a_reload_would_change(broker):
+    """As the reload does it, then; and asking changes nothing."""
+    assert rows(broker, "preview") == []
+    acl = copy.deepcopy(ACL)
+    acl["roles"]["lamp"].append("allow publish extra/#")
+    broker.write_file("new.yaml", json.dumps(acl))
+    change_yaml(broker, authorization={"acl_file": "new.yaml"}, log={"level": "debug"})
+    mark = broker.mark()
+    said = rows(broker, "preview")
+    assert any("extra/#" in row["detail"] for row in said) and any(row["name"] == "log.level" for row in said), said
+    assert rows(broker, "preview") == said and not broker.logged("reload-change", mark)
+    ctl(broker, "reload")
+    broker.wait_log("reloaded", mark)
+    done = [(line["what"], line["name"]) for line in broker.logged("reload-change", mark)]
+    assert [(row["what"], row["name"]) for row in said] == done
+    assert rows(broker, "preview") == []
+
+
+def test_a_reload_that_would_change_nothing(broker):
+    """The mistake and its place; and what waits for a restart."""
+    change_yaml(broker, persistence={"directory": "elsewhere"})
+    assert any(row["what"] == "warning" and "takes effect when the broker is restarted" in row["detail"] for row in rows(broker, "preview"))
+    change_yaml(broker, limits={"max_paket_size": "2M"})
+    done = run_ctl(broker, "--socket", "control.sock", "--json", "preview", status=1)
+    error, = (row for row in map(json.loads, done.stdout.splitlines()) if row["what"] == "error")
+    assert "broker.yaml:" in error["name"] and "did you mean 'max_packet_size'?" in error["detail"]
+    assert "a reload would change nothing" in done.stderr
 
 
 # why is it offline?

@@ -21,7 +21,7 @@ function finish(key, error) {
 	if (question === undefined) return;
 	waiting.delete(key);
 	clearTimeout(question.timer);
-	if (error) question.reject(error);
+	if (error) question.reject(Object.assign(error, { rows: question.rows })); // what came before it
 	else question.resolve(question.rows);
 }
 
