@@ -51,6 +51,8 @@ void condition_broadcast(struct condition *c);
 /* Start a thread with all signals blocked. 0 or -errno. `name`: at most 15 characters, shown by ps
  * and gdb. */
 int thread_start(struct thread *t, const char *name, thread_fn *fn, void *arg);
+/* Where processors are scarce, the calling thread has a small share of one only. */
+void thread_yield_to_others(void);
 void thread_join(struct thread *t);
 
 #endif

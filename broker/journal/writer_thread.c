@@ -97,6 +97,7 @@ static void *run(void *arg)
 
 	w->owner = pthread_self();
 	w->has_owner = true;
+	thread_yield_to_others();
 	mutex_lock(&w->j.lock);
 	while (!w->stopping) {
 		uint64_t now_ms = clock_monotonic_ms(), due = due_ms(w);
