@@ -206,6 +206,36 @@ static void will_comes_before_what_its_client_says(struct world *w)
 	}
 }
 
+/* One that may not be retained, because a limit is reached, is done with: also for the next start,
+ * when there would be room. D6 */
+static void refused_will_does_not_come_back(struct world *w)
+{
+	struct client *writer = client_new(w, "writer", MQTT_5_0),
+		      *c = client_new(w, "c", MQTT_5_0);
+	struct client *late = client_new(w, "late", MQTT_5_0);
+	struct connect_options options = with_will(0, 0);
+
+	options.will.retain = true;
+	client_join(writer, &clean);
+	client_publish_retained(writer, "will/y", 1, "first");
+	world_run(w);
+	client_join(c, &options);
+	commit_all(w);
+	client_drop(c);
+	commit_all(w);
+	client_publish_retained(writer, "will/y", 1, "");
+	commit_all(w);
+	world_restart(w);
+	world_advance(w, 1000);
+	client_join(late, &clean);
+	client_subscribe(late, "will/#", 1);
+	world_advance(w, 1000);
+	assert_int_equal(late->received_count, 0);
+}
+
+static const char one_retained[] = "listeners:\n  - bind: unix:/run/sim.sock\nauthentication:\n"
+				   "  anonymous: true\nlimits: {retained_messages: 1}\n";
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +245,7 @@ int main(void)
 	    SCENARIO(takeover_publishes_a_will_without_delay),
 	    SCENARIO(retained_will_is_sent_to_later_subscribers),
 	    SCENARIO(denied_will_refuses_the_connect),
+	    SCENARIO_WITH(refused_will_does_not_come_back, .conf = one_retained, .durable = true),
 	    SCENARIO(will_comes_before_what_its_client_says),
 	    SCENARIO_WITH(will_comes_before_what_its_client_says, .durable = true),
 	};
