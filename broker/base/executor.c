@@ -47,7 +47,8 @@ void executor_send(struct executor *h, struct task *task)
 
 void executor_update_now(struct executor *h)
 {
-	h->now_ms = clock_monotonic_ms();
+	h->now_ns = clock_monotonic_ns();
+	h->now_ms = h->now_ns / 1000000;
 }
 
 void executor_woken(struct executor *h)

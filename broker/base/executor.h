@@ -24,6 +24,7 @@ typedef bool executor_turn_end_fn(void *arg);
 struct executor {
 	unsigned index;      /* worker number; also its slot in the locks of the shared trees */
 	uint64_t now_ms;     /* monotonic, read once per turn */
+	uint64_t now_ns;     /* the same */
 	uint64_t turned_ms;  /* time of the previous turn: the driver has polled since */
 	uint64_t resumed_ms; /* when the last pause was noticed; 0: never */
 	struct mailbox mailbox;

@@ -51,31 +51,28 @@ static struct task *take_all(struct mailbox *in)
 	return all;
 }
 
-/* Of a turn. The clock is asked after some of them, for one may be much. */
-#define DRAIN_NS   UINT64_C(2000000)
-#define LOOK_POSTS 4
+/* Of a turn. The clock is asked after each of them, for one may be much. */
+/* mutant: tasks_have_a_budget */
+#define DRAIN_NS UINT64_C(250000)
 
 bool mailbox_drain(struct mailbox *in, size_t budget, void *executor_arg)
 {
-	uint64_t begin_ns = 0; /* not asked yet */
+	uint64_t begin_ns;
 
 	REQUIRE(budget > 0);
 	if (mailbox_is_empty(in))
 		return false;
 	if (in->taken == NULL)
 		in->taken = take_all(in);
-	for (size_t n = 1; in->taken != NULL && n <= budget; n++) {
+	begin_ns = clock_monotonic_ns();
+	for (size_t n = 0; in->taken != NULL && n < budget; n++) {
 		struct task *task = in->taken;
 
 		REQUIRE(task->in_flight);
 		in->taken = task->next;
 		task->in_flight = false;
 		task->run(task, executor_arg);
-		if (n % LOOK_POSTS != 0)
-			continue;
-		if (begin_ns == 0)
-			begin_ns = clock_monotonic_ns();
-		else if (clock_monotonic_ns() - begin_ns > DRAIN_NS)
+		if (clock_monotonic_ns() - begin_ns > DRAIN_NS)
 			break;
 	}
 	return in->taken != NULL || !mailbox_is_empty(in);

@@ -23,7 +23,7 @@
 #include "net/tls_source.h"
 #include "net/tls_stream.h"
 
-#define ACCEPTS_PER_TURN 32
+#define ACCEPTS_PER_TURN 8
 /* With so many handshakes waiting, new connections stay in the kernel's backlog: accepted, they
  * would only occupy places. */
 #define HANDSHAKES_AHEAD_MAX 64

@@ -111,10 +111,10 @@ static void on_check(uv_check_t *handle)
 	uv_idle_stop(&loop->idle);
 	if (!loop_queue_is_empty(&loop->queue)) {
 		executor_update_now(loop->executor);
-		loop->polled_ms = UINT64_MAX;
+		loop->poll_until_ns = UINT64_MAX;
 		loop_queue_run(&loop->queue);
 	}
-	loop->polled_ms = 0;
+	loop->poll_until_ns = 0;
 	wait_ms = executor_turn(loop->executor);
 	if (!loop_queue_is_empty(&loop->queue))
 		wait_ms = 0;

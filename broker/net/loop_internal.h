@@ -33,9 +33,9 @@ struct loop {
 	size_t open; /* watches and signals: what keeps loop_run going */
 	struct loop_signal *signals;
 
-	/* When the first event of this poll came; 0: none yet. UINT64_MAX: its turn has come to
+	/* Until when this poll may read; 0: no event has come yet. UINT64_MAX: its turn has come to
 	 * the queue. */
-	uint64_t polled_ms;
+	uint64_t poll_until_ns;
 
 	struct loop_queue queue;
 	struct tls_counts tls_counts;
@@ -54,14 +54,17 @@ struct loop {
 	uint8_t in[LOOP_READ_BYTES];
 };
 
+/* What a poll may read at once. */
+#define LOOP_POLL_NS UINT64_C(500000)
+
 /* Has this poll taken long? What is there to read is left to LOOP_INPUT then, or a crowd of clients
  * would make the turn long. */
 static inline bool loop_poll_is_long(struct loop *loop)
 {
-	if (loop->polled_ms == 0)
-		loop->polled_ms = loop->executor->now_ms;
+	if (loop->poll_until_ns == 0)
+		loop->poll_until_ns = loop->executor->now_ns + LOOP_POLL_NS;
 	/* mutant: long_poll */
-	return loop->executor->now_ms > loop->polled_ms;
+	return loop->executor->now_ns > loop->poll_until_ns;
 }
 
 #endif

@@ -10,9 +10,11 @@
 
 /* Work of a place that may take no longer than this in a turn; 0: no limit. */
 static const uint64_t ns_per_turn[LOOP_PLACES] = {
-    [LOOP_INPUT] = 500000,  [LOOP_OUTPUT] = 500000, [LOOP_HANDSHAKE] = 2000000,
-    [LOOP_LATER] = 1000000, [LOOP_ENDED] = 500000,
+    [LOOP_INPUT] = 500000, [LOOP_OUTPUT] = 500000,   [LOOP_HANDSHAKE] = 250000,
+    [LOOP_LATER] = 500000, [LOOP_UNPROVEN] = 100000, [LOOP_ENDED] = 250000,
 };
+/* Nor all of these places together: one job of each runs in any case. */
+#define ALL_NS UINT64_C(600000)
 
 void loop_queue_remove(struct loop_queue *q, struct loop_job *job)
 {
@@ -53,6 +55,7 @@ bool loop_queue_is_empty(const struct loop_queue *q)
 void loop_queue_run(struct loop_queue *q)
 {
 	size_t counts[LOOP_PLACES];
+	uint64_t begin_ns = clock_monotonic_ns();
 
 	memcpy(counts, q->counts, sizeof(counts));
 	for (unsigned place = LOOP_READY; place < LOOP_PLACES; place++) {
@@ -61,6 +64,9 @@ void loop_queue_run(struct loop_queue *q)
 		    limit_ns > 0 && counts[place] > 0 ? clock_monotonic_ns() + limit_ns : 0;
 		struct loop_job *job;
 
+		/* mutant: queues_share_a_turn */
+		if (until_ns > begin_ns + ALL_NS)
+			until_ns = begin_ns + ALL_NS;
 		for (size_t left = counts[place]; left > 0; left--) {
 			job = q->jobs[place];
 			if (job == NULL)

@@ -19,6 +19,9 @@ enum loop_place {
 	LOOP_HANDSHAKE,
 	/* Had its share of the last turn and has more. Some run in each turn. */
 	LOOP_LATER,
+	/* Bytes of a peer from whom no whole packet has come. Some run in each turn, in the order
+	 * of arrival: however many there are, those who have logged in wait no longer. */
+	LOOP_UNPROVEN,
 	/* Tells the owner that the stream has ended: that may publish a will. The same. */
 	LOOP_ENDED,
 	LOOP_PLACES,

@@ -276,16 +276,13 @@ static void read_on_later(struct tls_stream *t, bool behind)
 		t->delay.fire = on_delay;
 		executor_timer_arm(t->stream.executor, &t->delay, delay_ms);
 	} else if (t->behind && (t->io.in.len > 0 || SSL_has_pending(t->ssl) != 0)) {
-		loop_add_job(t->stream.loop, &t->job, LOOP_LATER);
+		loop_add_job(t->stream.loop, &t->job, t->proven ? LOOP_LATER : LOOP_UNPROVEN);
 	}
 }
 
-/* Afterwards all ciphertext is used up or in `pending`, or the stream has moved. */
 void tls_records_on_readable(void *arg)
 {
 	struct tls_stream *t = tls_stream_of(arg);
-	enum fill how = t->stopped == FILL_DRY ? FILL_MORE : t->stopped;
-	size_t len;
 
 	if (!tls_stream_reads(t)) {
 		/* The transport broke, and the owner does not want what is left. */
@@ -299,6 +296,23 @@ void tls_records_on_readable(void *arg)
 		tls_records_update_inner(t);
 		return;
 	}
+	/* mutant: unproven_peers_share_a_turn */
+	if (!t->proven) {
+		loop_add_job(t->stream.loop, &t->job, LOOP_UNPROVEN);
+		tls_records_save_rest(t); /* of the handshake */
+		tls_records_update_inner(t);
+		return;
+	}
+	tls_records_run(t);
+}
+
+/* Afterwards all ciphertext is used up or in `pending`, or the stream has moved. */
+void tls_records_run(struct tls_stream *t)
+{
+	enum fill how = t->stopped == FILL_DRY ? FILL_MORE : t->stopped;
+	size_t len;
+
+	REQUIRE(tls_stream_reads(t) && t->established && t->job.place == LOOP_NOT_QUEUED);
 	/* What OpenSSL holds comes first; the rest is still below. */
 	if (!tls_records_decrypted_waits(t) && !tls_records_take(t))
 		return;
@@ -326,6 +340,6 @@ void tls_records_go_on(struct tls_stream *t)
 {
 	if (tls_stream_reads(t) && t->job.place == LOOP_NOT_QUEUED &&
 	    (t->pending.len > 0 || tls_records_decrypted_waits(t)))
-		loop_add_job(t->stream.loop, &t->job, LOOP_READY);
+		loop_add_job(t->stream.loop, &t->job, t->proven ? LOOP_READY : LOOP_UNPROVEN);
 	tls_records_update_inner(t);
 }

@@ -18,6 +18,10 @@ void tls_records_send(struct tls_stream *t);
  * Decrypt them and give them to the owner, as far as the share of this turn goes. Before the
  * handshake is done: its next step is queued. */
 void tls_records_on_readable(void *arg);
+/* Decrypts and delivers what a turn has time for. The handshake is done, nothing is paused or
+ * queued.
+ */
+void tls_records_run(struct tls_stream *t);
 /* Ciphertext at hand: what was kept, else what is there to read. False: the stream has ended. */
 bool tls_records_take(struct tls_stream *t);
 /* Ciphertext that is not used up waits for the next turn, or for another loop. */

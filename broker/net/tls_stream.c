@@ -23,10 +23,12 @@ static void on_job(struct loop_job *job, enum loop_place place)
 
 	if (place == LOOP_HANDSHAKE)
 		tls_handshake_run(t);
-	else if (tls_stream_reads(t)) /* it may have paused since */
-		tls_records_on_readable(&t->stream);
-	else
+	else if (!tls_stream_reads(t)) /* it has paused since */
 		tls_records_update_inner(t);
+	else if (t->established)
+		tls_records_run(t);
+	else
+		tls_records_on_readable(&t->stream);
 }
 
 static void on_inner_closed(void *arg, enum stream_end end)

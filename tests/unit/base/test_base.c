@@ -118,9 +118,44 @@ struct probe {
 static int order[64];
 static int order_len;
 
+static uint64_t fake_ms, fake_us, costs_us;
+
+static uint64_t fake_monotonic_ns(void *arg)
+{
+	(void)arg;
+	return fake_ms * 1000000 + fake_us * 1000;
+}
+
+static int64_t fake_wall_ms(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static const struct clock_source fake = {.monotonic_ns = fake_monotonic_ns,
+                                         .wall_ms = fake_wall_ms};
+
+static int use_fake_clock(void **state)
+{
+	(void)state;
+	fake_ms = 1000;
+	fake_us = costs_us = 0;
+	order_len = 0;
+	clock_use(&fake);
+	return 0;
+}
+
+static int use_clock(void **state)
+{
+	(void)state;
+	clock_use(NULL);
+	return 0;
+}
+
 static void note_timer(struct timer *t, void *arg)
 {
 	(void)arg;
+	fake_us += costs_us;
 	order[order_len++] = ((struct probe *)t)->value;
 }
 
@@ -151,7 +186,36 @@ static void note_task(struct task *task, void *arg)
 	struct probe *p = container_of(task, struct probe, task);
 
 	(void)arg;
+	fake_us += costs_us;
 	order[order_len++] = p->value;
+}
+
+static void tasks_have_so_much_of_a_turn(void **state)
+{
+	struct executor executor;
+	struct probe probes[8] = {0};
+
+	(void)state;
+	executor_init(&executor, 0, NULL, NULL);
+	for (int i = 0; i < 8; i++) {
+		probes[i].task.run = note_task;
+		probes[i].value = i;
+		executor_send(&executor, &probes[i].task);
+	}
+	executor_enter(&executor);
+	costs_us = 100;
+	assert_int_equal(executor_turn(&executor), 0);
+	assert_int_equal(order_len, 3);
+	costs_us = 5000;
+	assert_int_equal(executor_turn(&executor), 0);
+	assert_int_equal(order_len, 4);
+	costs_us = 0;
+	assert_true(executor_turn(&executor) == UINT64_MAX);
+	assert_int_equal(order_len, 8);
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(order[i], i);
+	executor_leave();
+	executor_fini(&executor);
 }
 
 static void tasks_keep_their_order(void **state)
@@ -175,20 +239,6 @@ static void tasks_keep_their_order(void **state)
 	executor_fini(&executor);
 }
 
-static uint64_t fake_ms;
-
-static uint64_t fake_monotonic_ns(void *arg)
-{
-	(void)arg;
-	return fake_ms * 1000000;
-}
-
-static int64_t fake_wall_ms(void *arg)
-{
-	(void)arg;
-	return 0;
-}
-
 /* What arrived is handled before who is late is judged: the driver polls between two turns. */
 static void timer_that_is_due_fires_after_another_poll(void **state)
 {
@@ -201,11 +251,8 @@ static void timer_that_is_due_fires_after_another_poll(void **state)
 	    {"late", EXECUTOR_PAUSE_MS, false},
 	    {"after a pause", EXECUTOR_PAUSE_MS + 1, true},
 	};
-	const struct clock_source fake = {.monotonic_ns = fake_monotonic_ns,
-	                                  .wall_ms = fake_wall_ms};
 
 	(void)state;
-	clock_use(&fake);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct probe p = {.timer = {.fire = note_timer}};
 		struct executor executor;
@@ -234,7 +281,29 @@ static void timer_that_is_due_fires_after_another_poll(void **state)
 		executor_leave();
 		executor_fini(&executor);
 	}
-	clock_use(NULL);
+}
+
+/* Those that are left have the next turns. */
+static void timers_have_so_much_of_a_turn(void **state)
+{
+	struct timers t = {0};
+	struct probe probes[8] = {0};
+
+	(void)state;
+	costs_us = 100;
+	for (int i = 0; i < 8; i++) {
+		probes[i].timer.fire = note_timer;
+		timer_arm(&t, &probes[i].timer, 10);
+	}
+	timers_run(&t, 30, NULL);
+	assert_int_equal(order_len, 3);
+	costs_us = 5000;
+	timers_run(&t, 30, NULL);
+	assert_int_equal(order_len, 4);
+	costs_us = 0;
+	timers_run(&t, 30, NULL);
+	assert_int_equal(order_len, 8);
+	timers_fini(&t);
 }
 
 static void log_values_are_one_printable_line(void **state)
@@ -290,9 +359,14 @@ int main(void)
 	    cmocka_unit_test(reader_remembers_the_first_overrun),
 	    cmocka_unit_test(utf8_vectors),
 	    cmocka_unit_test(siphash_reference),
-	    cmocka_unit_test(timers_fire_in_order),
-	    cmocka_unit_test(tasks_keep_their_order),
-	    cmocka_unit_test(timer_that_is_due_fires_after_another_poll),
+	    cmocka_unit_test_setup_teardown(timers_fire_in_order, use_fake_clock, use_clock),
+	    cmocka_unit_test_setup_teardown(timers_have_so_much_of_a_turn, use_fake_clock,
+	                                    use_clock),
+	    cmocka_unit_test_setup_teardown(tasks_have_so_much_of_a_turn, use_fake_clock,
+	                                    use_clock),
+	    cmocka_unit_test_setup_teardown(tasks_keep_their_order, use_fake_clock, use_clock),
+	    cmocka_unit_test_setup_teardown(timer_that_is_due_fires_after_another_poll,
+	                                    use_fake_clock, use_clock),
 	    cmocka_unit_test(log_values_are_one_printable_line),
 	    cmocka_unit_test(a_limit_counts_what_it_leaves_out),
 	};

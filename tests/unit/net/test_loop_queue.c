@@ -91,8 +91,9 @@ static void queues_run_in_their_order(void **state)
 	add(4, LOOP_READY);
 	add(5, LOOP_OUTPUT);
 	add(6, LOOP_INPUT);
+	add(7, LOOP_UNPROVEN);
 	loop_queue_run(&queue);
-	assert_string_equal(order, "degfcba");
+	assert_string_equal(order, "degfcbha");
 	assert_int_equal(jobs[0].ran_from, LOOP_ENDED);
 	assert_true(loop_queue_is_empty(&queue));
 }
@@ -136,9 +137,9 @@ static void some_queues_have_so_much_of_a_turn(void **state)
 		unsigned run;
 	} rows[] = {
 	    {LOOP_READY, 1000000000, JOBS}, {LOOP_INPUT, 100000, 5},   {LOOP_INPUT, 5000000, 1},
-	    {LOOP_OUTPUT, 100000, 5},       {LOOP_OUTPUT, 5000000, 1}, {LOOP_HANDSHAKE, 100000, 20},
-	    {LOOP_HANDSHAKE, 5000000, 1},   {LOOP_LATER, 100000, 10},  {LOOP_LATER, 5000000, 1},
-	    {LOOP_ENDED, 100000, 5},        {LOOP_ENDED, 5000000, 1},
+	    {LOOP_OUTPUT, 100000, 5},       {LOOP_OUTPUT, 5000000, 1}, {LOOP_HANDSHAKE, 100000, 3},
+	    {LOOP_HANDSHAKE, 5000000, 1},   {LOOP_LATER, 100000, 5},   {LOOP_LATER, 5000000, 1},
+	    {LOOP_UNPROVEN, 30000, 4},      {LOOP_ENDED, 100000, 3},   {LOOP_ENDED, 5000000, 1},
 	};
 
 	for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
@@ -157,6 +158,26 @@ static void some_queues_have_so_much_of_a_turn(void **state)
 	}
 }
 
+/* What all kinds do together is bounded, too; and none waits for ever. */
+static void all_queues_share_a_turn(void **state)
+{
+	static const enum loop_place places[] = {LOOP_INPUT, LOOP_OUTPUT,   LOOP_HANDSHAKE,
+	                                         LOOP_LATER, LOOP_UNPROVEN, LOOP_ENDED};
+	unsigned ran[LOOP_PLACES] = {0};
+
+	(void)state;
+	for (size_t i = 0; i < 36; i++) {
+		jobs[i].costs_ns = 100000;
+		add(i, places[i % 6]);
+	}
+	loop_queue_run(&queue);
+	for (size_t i = 0; i < 36; i++)
+		ran[places[i % 6]] += jobs[i].ran;
+	assert_int_equal(ran[LOOP_INPUT], 5);
+	for (size_t i = 1; i < 6; i++)
+		assert_int_equal(ran[places[i]], 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -165,6 +186,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(what_a_job_adds_waits_for_the_next_turn, set_up,
 	                                    tear_down),
 	    cmocka_unit_test_setup_teardown(some_queues_have_so_much_of_a_turn, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(all_queues_share_a_turn, set_up, tear_down),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "net/loop_internal.h"
 #include "net/tls_work.h"
 #include "net_client.h"
 #include "net_fixture.h"
@@ -442,6 +443,50 @@ static void bytes_in_records_of_their_own(void **state)
 	}
 }
 
+/* Where is its turn: in the poll, or in a queue, of which some run in each turn? */
+static void note_place(struct net_fixture_conn *c, struct slice bytes)
+{
+	bool queued = c->at->loop->poll_until_ns == UINT64_MAX;
+
+	net_fixture_set_fact(c->fixture, queued ? 0 : 1, 1);
+	stream_note_packet(c->stream);
+	net_fixture_echo(c, bytes);
+}
+
+static uint64_t fact_of(struct net_fixture *h, unsigned fact)
+{
+	uint64_t value;
+
+	mutex_lock(&h->lock);
+	value = h->facts[fact];
+	mutex_unlock(&h->lock);
+	return value;
+}
+
+/* However many there are of them: the others do not wait for all. */
+static void who_has_sent_no_packet_has_a_share_of_a_turn(void **state)
+{
+	struct net_fixture h;
+	struct net_client c;
+	char echo[4];
+
+	(void)state;
+	net_fixture_start(&h, &(struct net_fixture_rules){.on_bytes = note_place}, context, NULL);
+	assert_true(net_client_open(&c, h.port, &(struct net_client_options){0}));
+	net_fixture_wait(&h, &h.opened, 1);
+	assert_true(net_client_send(&c, "ping", 4));
+	assert_true(net_client_recv(&c, echo, 4));
+	assert_int_equal(fact_of(&h, 0), 1);
+	assert_int_equal(fact_of(&h, 1), 0);
+	for (int i = 0; i < 10000 && fact_of(&h, 1) == 0; i++) {
+		assert_true(net_client_send(&c, "ping", 4));
+		assert_true(net_client_recv(&c, echo, 4));
+	}
+	assert_int_equal(fact_of(&h, 1), 1);
+	net_client_close(&c);
+	net_fixture_stop(&h);
+}
+
 /* --- handshakes --- */
 
 /* The first flight of a client, without its record header. */
@@ -640,6 +685,7 @@ int main(void)
 	    cmocka_unit_test_setup(what_moves_nothing_is_ended, new_context),
 	    cmocka_unit_test_setup(packets_between_do_not_help_for_long, new_context),
 	    cmocka_unit_test_setup(bytes_in_records_of_their_own, new_context),
+	    cmocka_unit_test_setup(who_has_sent_no_packet_has_a_share_of_a_turn, new_context),
 	    cmocka_unit_test_setup(a_hello_in_pieces, new_context),
 	    cmocka_unit_test_setup(a_hello_that_is_long, new_context),
 	    cmocka_unit_test_setup(a_hello_with_very_many_groups, new_context),
