@@ -42,8 +42,9 @@ def attack(broker, kind, connections, flood=2048, processors=None):
 
 @contextlib.contextmanager
 def good_pair(broker):
-    """A sender and a receiver that are logged in."""
-    with Wire(broker, source=fresh_address()) as sender, Wire(broker, source=fresh_address()) as receiver:
+    """A sender and a receiver that are logged in. Neither sends PINGREQ, however long the attackers take to connect."""
+    quiet = {"keep_alive": 0}
+    with Wire(broker, source=fresh_address(), **quiet) as sender, Wire(broker, source=fresh_address(), **quiet) as receiver:
         receiver.subscribe("work/#", qos=0)
         yield sender, receiver
 
