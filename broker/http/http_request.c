@@ -2,7 +2,9 @@
  * names).  It finds the parts of a request; whether they are allowed is decided here. */
 #include "http/http_request.h"
 
+#include <arpa/inet.h>
 #include <http_parser.h>
+#include <string.h>
 #include <strings.h>
 
 #include "base/array.h"
@@ -208,15 +210,63 @@ static struct http_fault check_fields(struct http_request *r)
 	return HTTP_FINE;
 }
 
-static bool is_host(struct slice host)
+static bool is_name_of_host(struct slice name)
 {
-	for (size_t i = 0; i < host.len; i++) {
-		char c = (char)host.data[i];
+	for (size_t i = 0; i < name.len; i++) {
+		char c = (char)name.data[i];
 
-		if (c <= ' ' || c > '~' || strchr("\"#%/<>?@\\^`{|},;", c) != NULL)
+		if (c <= ' ' || c > '~' || strchr("\"#%/:<>?@[\\]^`{|},;", c) != NULL)
 			return false;
 	}
-	return host.len > 0;
+	return name.len > 0;
+}
+
+/* RFC 3986 3.2.2, without zones and without what is not IPv6. */
+static bool is_address(struct slice text)
+{
+	char address[INET6_ADDRSTRLEN];
+	uint8_t bytes[16];
+
+	if (text.len == 0 || text.len >= sizeof(address))
+		return false;
+	memcpy(address, text.data, text.len);
+	address[text.len] = '\0';
+	return inet_pton(AF_INET6, address, bytes) == 1;
+}
+
+/* RFC 3986 3.2.3: digits, or nothing, which is the port of the scheme. */
+static bool is_port(struct slice text)
+{
+	uint32_t port = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.data[i] < '0' || text.data[i] > '9')
+			return false;
+		port = port * 10 + (uint32_t)(text.data[i] - '0');
+		/* mutant: host_port */
+		if (port > UINT16_MAX)
+			return false;
+	}
+	return true;
+}
+
+/* A name or an address, and perhaps a port. (RFC 9110 7.2) */
+static bool is_host(struct slice host)
+{
+	bool in_brackets = host.len > 0 && host.data[0] == '[';
+	const uint8_t *end =
+	    in_brackets ? memchr(host.data, ']', host.len) : memchr(host.data, ':', host.len);
+	struct slice name = host, rest = SLICE_EMPTY;
+
+	if (end != NULL) {
+		name = slice_of(host.data, (size_t)(end - host.data));
+		rest = slice_skip(host, name.len + in_brackets);
+	}
+	if (rest.len > 0 && (rest.data[0] != ':' || !is_port(slice_skip(rest, 1))))
+		return false;
+	if (in_brackets)
+		return end != NULL && is_address(slice_skip(name, 1));
+	return is_name_of_host(name);
 }
 
 static struct http_fault check_host(struct http_request *r)

@@ -66,9 +66,56 @@ static bool take_bool(const struct http_request *r, const char *name, bool *valu
 	return *value || slice_equal(word, SLICE("false"));
 }
 
+enum word {
+	WORD_QOS,
+	WORD_RETAIN,
+	WORDS,
+};
+
+static enum word word_of(struct slice option)
+{
+	const uint8_t *end = memchr(option.data, '=', option.len);
+	struct slice name;
+
+	if (end == NULL)
+		return WORDS;
+	name = slice_of(option.data, (size_t)(end - option.data));
+	if (slice_equal(name, SLICE("qos")))
+		return WORD_QOS;
+	return slice_equal(name, SLICE("retain")) ? WORD_RETAIN : WORDS;
+}
+
+/* A word that is misspelt, or that is there twice, would be another message than the one that was
+ * meant. */
+static struct http_fault check_words(const struct http_request *r)
+{
+	struct slice rest = r->query;
+	bool seen[WORDS] = {false};
+
+	while (rest.len > 0) {
+		const uint8_t *end = memchr(rest.data, '&', rest.len);
+		size_t len = end == NULL ? rest.len : (size_t)(end - rest.data);
+		enum word word = word_of(slice_of(rest.data, len));
+
+		if (word == WORDS)
+			return fault_of_status(400, "behind the ? stand qos= and retain=, "
+			                            "separated by &, and nothing else");
+		/* mutant: word_is_there_twice */
+		if (seen[word])
+			return fault_of_status(400, "qos= or retain= is there twice");
+		seen[word] = true;
+		rest = slice_skip(rest, end == NULL ? len : len + 1);
+	}
+	return HTTP_FINE;
+}
+
 struct http_fault script_target_options(const struct http_request *r, uint8_t *qos, bool *retain)
 {
+	struct http_fault fault = check_words(r);
+
 	REQUIRE(qos != NULL && retain != NULL);
+	if (fault.status != 0)
+		return fault;
 	if (!take_qos(r, qos))
 		return fault_of_status(400, "qos is 0, 1 or 2");
 	if (!take_bool(r, "retain", retain))

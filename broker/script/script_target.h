@@ -10,7 +10,8 @@ struct http_fault script_target_topic(const struct http_request *r, const char *
                                       struct buf *topic);
 /* The topic filter of ?filter=, percent-decoded once, appended. */
 struct http_fault script_target_filter(const struct http_request *r, struct buf *filter);
-/* ?qos= and ?retain=; a word that is not there leaves its value as it is. */
+/* ?qos= and ?retain=; a word that is not there leaves its value as it is. Another word, and one
+ * that is there twice, is a fault. */
 struct http_fault script_target_options(const struct http_request *r, uint8_t *qos, bool *retain);
 
 #endif
