@@ -212,6 +212,7 @@ struct session_table {
 	struct origin *writer_origin;
 	uint64_t writer_generation;
 	struct recent denials;                                      /* denials.h */
+	struct recent losses;                                       /* losses.h */
 	struct log_limit message_limit, expired_limit, ended_limit; /* session_report.c */
 	/* By a session for which there was hardly memory: one at a time. */
 	bool page_asked;

@@ -12,6 +12,7 @@
 #include "session/disk_queue.h"
 #include "session/inbound.h"
 #include "session/inflight_end.h"
+#include "session/losses.h"
 #include "session/memory_wait.h"
 #include "session/pending_ack.h"
 #include "session/replay.h"
@@ -332,6 +333,7 @@ void session_lifecycle_init(struct worker *w)
 {
 	w->sessions = xnew(w->sessions);
 	recent_init(&w->sessions->denials, DENIALS_MAX, DENIALS_PER_CLIENT, DENIALS_BYTES);
+	recent_init(&w->sessions->losses, LOSSES_MAX, LOSSES_PER_CLIENT, LOSSES_BYTES);
 	/* Session ids are never used again, not even by the next process: they begin at a random
 	 * place. */
 	w->sessions->next_id = ((uint64_t)(w->executor.index + 1) << 56) | (random_u64() >> 12);
@@ -349,5 +351,6 @@ void session_lifecycle_fini(struct worker *w)
 	acl_subject_free(t->writer_subject);
 	origin_unref(&t->writer_origin);
 	recent_fini(&t->denials);
+	recent_fini(&t->losses);
 	free(t);
 }

@@ -6,6 +6,7 @@
 #include "session/client_link.h"
 #include "session/denials.h"
 #include "session/disk_queue.h"
+#include "session/losses.h"
 #include "session/trace.h"
 #include "worker/memory_quota.h"
 
@@ -128,6 +129,8 @@ void session_report_drop(struct session *s, enum drop_reason why, const char *ca
 	REQUIRE_OWNER(s);
 	s->dropped++;
 	count_drop(&s->worker->counters, why);
+	/* mutant: losses_are_remembered */
+	losses_add(s, cause);
 	if (log_limit_pass(EVENT_MESSAGE_DROPPED, &log_limits_of(s)->dropped,
 	                   s->worker->executor.now_ms + 1, 10000, 1, &suppressed))
 		LOG(MESSAGE_DROPPED, .client_id = session_client_id(s), .user = session_user(s),
@@ -141,6 +144,7 @@ void session_report_expired_message(struct session *s, const struct msg *msg)
 
 	REQUIRE_OWNER(s);
 	count(&s->worker->counters.messages_expired);
+	losses_add(s, "its Message Expiry Interval has passed");
 	if (trace_is_on())
 		trace_delivery(s, msg, "dropped: its Message Expiry Interval has passed");
 	if (log_limit_pass(EVENT_MESSAGE_EXPIRED, &t->message_limit, s->worker->executor.now_ms + 1,
@@ -162,17 +166,18 @@ void session_report_expired(struct session *s)
 	struct worker *w = s->worker;
 	uint64_t away_s = (w->executor.now_ms - s->away_since_ms) / 1000;
 	bool in_time = s->expiry_s == EXPIRY_NEVER || away_s < s->expiry_s;
+	const char *cause = s->removed && in_time ? "its user was removed a day ago"
+	                                          : "its client was away for longer than its "
+	                                            "Session Expiry Interval";
 	uint32_t suppressed;
 
 	REQUIRE_OWNER(s);
 	count(&w->counters.sessions_expired);
+	losses_add_queue(s, queued_of(s), cause);
 	if (log_limit_pass(EVENT_SESSION_EXPIRED, &w->sessions->expired_limit,
 	                   w->executor.now_ms + 1, WINDOW_MS, ENDS_LOGGED, &suppressed))
 		LOG(SESSION_EXPIRED, .client_id = session_client_id(s), .user = session_user(s),
-		    .cause = s->removed && in_time ? "its user was removed a day ago"
-		                                   : "its client was away for longer than its "
-		                                     "Session Expiry Interval",
-		    .expiry_s = s->expiry_s, .away_s = away_s,
+		    .cause = cause, .expiry_s = s->expiry_s, .away_s = away_s,
 		    .subscriptions = s->subscriptions.count, .queued = queued_of(s),
 		    .suppressed = suppressed);
 }
@@ -185,6 +190,7 @@ void session_report_end(struct session *s, const char *cause)
 	REQUIRE_OWNER(s);
 	if (!s->durable || (s->subscriptions.count == 0 && queued_of(s) == 0))
 		return;
+	losses_add_queue(s, queued_of(s), cause);
 	if (log_limit_pass(EVENT_SESSION_ENDED, &w->sessions->ended_limit, w->executor.now_ms + 1,
 	                   WINDOW_MS, ENDS_LOGGED, &suppressed))
 		LOG(SESSION_ENDED, .client_id = session_client_id(s), .user = session_user(s),

@@ -17,6 +17,7 @@ import pytest
 from clients import MosquittoSub, Paho, mosquitto_pub
 from control import CTL, ctl, rows, run_ctl
 from process import TIMEOUT_S, LineProcess
+from wire import Wire
 
 ACL = {"roles": {"all": ["allow all #"], "lamp": ["allow publish current/%u/#", "deny subscribe secret/#", "allow subscribe desired/%u/#"]}}
 USERS = {"anna": ["all"], "porch": ["lamp"]}
@@ -89,6 +90,28 @@ def test_a_reload_that_would_change_nothing(broker):
     error, = (row for row in map(json.loads, done.stdout.splitlines()) if row["what"] == "error")
     assert "broker.yaml:" in error["name"] and "did you mean 'max_packet_size'?" in error["detail"]
     assert "a reload would change nothing" in done.stderr
+
+
+# what was lost, and why?
+
+def test_what_was_lost_of_whom_and_why(new_broker):
+    config = {"workers": 2, "control": {"socket": "control.sock"}, "limits": {"queue_messages": 3}}
+    with new_broker(config=config, acl=copy.deepcopy(ACL), users=USERS) as broker:
+        with Wire(broker, client_id="cellar", clean=False, props={"session_expiry_interval": 3600}) as cellar:
+            cellar.subscribe("news/#", qos=1)
+        with Wire(broker, client_id="small", props={"maximum_packet_size": 200}) as small, Wire(broker) as feed:
+            small.subscribe("news/#", qos=1)
+            assert rows(broker, "losses") == []
+            for _ in range(5):
+                feed.publish("news/1", b"x" * 300, qos=1)
+            full, = wait_rows(broker, "losses", client_id="cellar", count=2)
+            assert full["user"] == "anna" and "limits.queue_messages" in full["cause"]
+            large, = wait_rows(broker, "losses", client_id="small", count=5)
+            assert "Maximum Packet Size" in large["cause"]
+            assert [row["client_id"] for row in rows(broker, "losses", "--match", "Maximum Packet")] == ["small"]
+        Wire(broker, client_id="cellar", clean=True).close()
+        ended, = wait_rows(broker, "losses", "--match", "queued messages")
+        assert ended["client_id"] == "cellar" and ended["cause"].startswith("3 queued messages: ")
 
 
 # why is it offline?

@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks';
 import { ask, askAll } from '../control.js';
 import { figures, sampled } from '../figures.js';
-import { bytes, duration, milliseconds, number, who } from '../format.js';
+import { ago, bytes, duration, milliseconds, number, time, who } from '../format.js';
 import { html } from '../html.js';
 import { Answer, Badge, Card, confirm, Pairs, perform, View } from '../parts.js';
 import { href } from '../route.js';
@@ -35,6 +35,14 @@ const usage = [
 	{ key: 'connections', label: 'Connections', number: true, show: (row) => number(row.connections) },
 ];
 
+const losses = [
+	{ key: 'time', label: 'Last', show: (row) => html`<time title=${time(row.time)}>${ago(row.time)}</time>` },
+	{ key: 'count', label: 'Times', number: true, show: (row) => number(row.count) },
+	{ key: 'client_id', label: 'Client', wide: true, show: (row) => html`<a href=${href('clients', [row.client_id], { user: row.user ?? '' })}>${row.client_id}</a>` },
+	{ key: 'user', label: 'User', wide: true, show: (row) => who(row.user) },
+	{ key: 'cause', label: 'Why', wide: true },
+];
+
 function Store() {
 	sampled.value;
 	const now = figures.value;
@@ -58,6 +66,7 @@ export function Queues() {
 	const [text, setText] = useState('');
 	const kept = useAnswer(() => askAll('sessions'), 'sessions', 5);
 	const used = useAnswer(() => ask('usage'), 'usage', 10);
+	const lost = useAnswer(() => askAll('losses', { limit: '200' }, 1000, (row) => row.key), 'losses', 10);
 	return html`
 		<${View} title="Queues and usage" about="What waits for whom, and what fills memory and disk.">
 			<div class="cards"><${Store} /></div>
@@ -65,5 +74,7 @@ export function Queues() {
 				<${Table} caption="Usage" columns=${usage} rows=${rows} keyOf=${(row) => `${row.kind} ${row.name}`} sort="memory_bytes" down empty="Nobody uses anything." />`}<//><//>
 			<${Card} wide title="Sessions" tools=${html`<${Search} label="Client or user" value=${text} onChange=${setText} />`}><${Answer} of=${kept} command="sessions">${(rows) => html`
 				<${Table} caption="Sessions" columns=${sessions(kept.again)} rows=${search(rows, text, ['client_id', 'user'])} keyOf=${(row) => `${row.user ?? ''} ${row.client_id} ${row.set_aside}`} sort="queued_bytes" down empty="There is no session." />`}<//><//>
+			<${Card} wide title="What was lost, and why"><${Answer} of=${lost} command="losses">${(rows) => html`
+				<${Table} caption="Losses" columns=${losses} rows=${search(rows, text, ['client_id', 'user', 'cause'])} keyOf=${(row) => row.key} sort="time" down empty="Nothing that is remembered." />`}<//><//>
 		<//>`;
 }
