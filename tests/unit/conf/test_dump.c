@@ -65,6 +65,7 @@ static void dump_of_a_listener_shows_what_differs(void **state)
 	            "      certificates:\n"
 	            "        - certificate: \"other.crt\"\n"
 	            "          key: \"other.key\"\n"
+	            "          ocsp_response: null\n"
 	            "      client_certificates: required\n"
 	            "    authentication:\n"
 	            "      anonymous: true\n"
@@ -164,8 +165,8 @@ static void changes_are_told_where_they_were_made(void **state)
 	    {"certificates",
 	     "listeners: [{bind: unix:a}]\ntls: {certificates: [{certificate: a, key: b}]}\n",
 	     "listeners: [{bind: unix:a}]\ntls: {certificates: [{certificate: a, key: c}]}\n",
-	     "tls.certificates: [{certificate: \"a\", key: \"b\"}] -> [{certificate: \"a\", key: "
-	     "\"c\"}]\n"},
+	     "tls.certificates: [{certificate: \"a\", key: \"b\", ocsp_response: null}] -> "
+	     "[{certificate: \"a\", key: \"c\", ocsp_response: null}]\n"},
 	    {"topics", "listeners: [{bind: unix:a}]\npersistence: {directory: d}\n",
 	     "listeners: [{bind: unix:a}]\npersistence: {directory: d, topics: [{filter: a/#, "
 	     "durability: none}]}\n",
