@@ -257,6 +257,27 @@ def test_a_client_that_is_away(broker):
 
 # who would receive this?
 
+def test_who_may_write_to_a_topic(new_broker):
+    acl = {**copy.deepcopy(ACL), "anonymous": {"rules": ["allow publish guests/#"]}}
+    acl["roles"]["own"] = ["allow publish by-id/%c/#"]
+    config = {"control": {"socket": "control.sock"}, "authentication": {"anonymous": True}}
+    with new_broker(config=config, acl=acl, users={**USERS, "bert": ["lamp", "own"], "gone": ["all"]}) as broker:
+        ctl(broker, "reload")
+        broker.passwd("lock", "gone")
+        mark = broker.mark()
+        ctl(broker, "reload")
+        broker.wait_log("reloaded", mark)
+
+        def writers(topic):
+            return {row["user"]: row for row in rows(broker, "writers", topic)}
+        assert writers("current/porch/on").keys() == {"anna", "porch"}
+        assert "allow publish current/%u/#" in writers("current/porch/on")["porch"]["rule"]
+        assert writers("guests/1").keys() == {"anna", None}
+        assert {user: row["client_id"] for user, row in writers("by-id/lamp/1").items()} == {"anna": None, "bert": "lamp"}
+        assert [row["user"] for row in rows(broker, "writers", "current/porch/on", "--after", "anna", "--limit", "5")] == ["porch"]
+        assert "not a topic name" in ctl(broker, "writers", "a/#", status=1).stderr
+
+
 def test_who_would_receive_a_topic(broker):
     with Paho(broker, client_id="all") as every, Paho(broker, client_id="porch-1", user="porch") as lamp:
         every.subscribe("#")

@@ -12,6 +12,7 @@ import { MOST_TOPICS, TopicTree } from '../topic_tree.js';
 import { useAnswer, useNow, useRedraw } from '../use.js';
 
 const PREVIEW = 80;
+const MOST_WRITERS = 20;
 const preview = (node) => (node.payload === null ? '' : payload(node.payload.slice(0, PREVIEW)).replace(/\s+/g, ' '));
 
 // It stays when another view is looked at, and then goes on with what was heard.
@@ -135,6 +136,16 @@ function Kept({ node }) {
 		${row.writer !== '$SYS' && html`<div class="tools"><button type="button" class="danger" onClick=${remove}>Delete the retained value</button></div>`}`;
 }
 
+function Writers({ topic }) {
+	const of = useAnswer(() => ask('writers', { topic, limit: String(MOST_WRITERS) }), `writers ${topic}`);
+	if (of.error) return html`<${Trouble} error=${of.error} command="writers" />`;
+	if (of.data === null) return null;
+	if (of.data.length === 0) return html`<p class="note">Nobody may write here.</p>`;
+	return html`
+		<p class="note">May write here${of.data.length < MOST_WRITERS ? '' : `, the first ${MOST_WRITERS}`}:</p>
+		<ul class="writers" aria-label="Who may write">${of.data.map((row) => html`<li key=${row.user}>${who(row.user)} <code>${row.rule}</code>${row.client_id && html` <span class="note">as client ${row.client_id}</span>`}</li>`)}</ul>`;
+}
+
 function numbers(history) {
 	const samples = history.map((each) => ({ at: each.at / 1000, value: Number.parseFloat(payload(each.payload)) }));
 	return samples.length > 1 && samples.every((each) => Number.isFinite(each.value)) ? samples : null;
@@ -157,9 +168,10 @@ function Chosen({ node }) {
 					['Messages heard', number(node.count)],
 				]} />
 				<${Kept} node=${node} />
+				<${Writers} topic=${node.topic} />
 				<p class="tools">
 					<a class="button" href=${href('hand', [], { topic: node.topic })}>Publish here</a>
-					<a class="button" href=${href('explain', [], { topic: node.topic })}>Who may write?</a>
+					<a class="button" href=${href('explain', [], { topic: node.topic })}>Explain</a>
 				</p>`}
 		<//>
 		${samples && html`<${Chart} title="Course" samples=${samples} show=${(value) => member('', Number.isFinite(value) ? value : null)} series=${[{ name: 'value', label: 'value', color: '--line-1' }]} />`}
