@@ -9,7 +9,7 @@
 #include "worker/worker.h"
 
 /* In a turn that has taken this long no further connection goes on; at least one does. */
-#define TURN_NS UINT64_C(250000)
+#define TURN_NS UINT64_C(1000000)
 /* Connections that go on in a turn where the clock stands still (simulation). */
 #define TURN_MAX 4
 

@@ -239,7 +239,7 @@ static void rotate(struct delivery_queue *q, struct publisher_queue *p)
 	/* NOLINTEND(clang-analyzer-unix.Malloc) */
 }
 
-/* About an eighth of a millisecond, and as much for those who have waited longer. */
+/* About a quarter of a millisecond, and half of it for those who have waited longer. */
 #define SLICE_STEPS(w) ((w)->turn_steps / 32 + 1)
 
 static void run_all(struct worker *w, uint64_t until, delivery_queue_give_fn *give)

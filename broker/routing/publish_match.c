@@ -16,7 +16,7 @@
 /* Work of a turn (worker.h): it takes that much longer where the tree is large. */
 #define NODES_PER_STEP   4
 #define TARGETS_PER_STEP 8
-/* A slice: about a sixteenth of a millisecond. */
+/* A slice: about an eighth of a millisecond. */
 #define SLICE_STEPS(w) ((w)->turn_steps / 32 + 1)
 /* After that it is done in one piece, or subscribers that come and go would hold up publishers. */
 #define BEGUN_MAX 4

@@ -11,7 +11,7 @@
 #include "session/session_work.h"
 #include "session/will.h"
 
-/* About an eighth of a millisecond: values, messages or filters. */
+/* About a quarter of a millisecond: values, messages or filters. */
 #define STEPS_PER_TURN(w) ((w)->turn_steps / 64 + 1)
 
 typedef size_t slice_fn(struct session *s);

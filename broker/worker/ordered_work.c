@@ -3,8 +3,8 @@
 
 #include "base/list.h"
 
-/* What one may take at once, and the slice of a turn. */
-#define ONE_STEPS(w)   ((w)->turn_steps / 64 + 1)
+/* One may take a sixteenth of a turn at once, the slice of a turn is half of that. */
+#define ONE_STEPS(w)   ((w)->turn_steps / 16 + 1)
 #define SLICE_STEPS(w) ((w)->turn_steps / 32 + 1)
 
 static uint64_t least(uint64_t a, uint64_t b)

@@ -131,10 +131,10 @@ static inline struct worker *worker_here(void)
 
 #define REQUIRE_OWNER(object) REQUIRE(executor_current() == &(object)->worker->executor)
 
-/* About two milliseconds. */
-#define WORKER_TURN_STEPS 8192
+/* About four milliseconds. */
+#define WORKER_TURN_STEPS 16384
 
-/* A turn begins: all connections together may cause so much, about two milliseconds, before what
+/* A turn begins: all connections together may cause so much, about four milliseconds, before what
  * can wait has to. */
 static inline void worker_begin_turn(struct worker *w)
 {
