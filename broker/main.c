@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "conf/conf_dump.h"
 #include "conf/conf_load.h"
-#include "net/tls_tickets.h"
+#include "net/tls/tls_tickets.h"
 #include "program/audit_file.h"
 #include "program/command_line.h"
 #include "server/check_sessions.h"

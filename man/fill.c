@@ -140,7 +140,7 @@ static int put_metrics(void)
 
 enum command_option {
 #define OPTION(id, ...) OPTION_##id,
-#include "admin/commands.def"
+#include "admin/control/commands.def"
 };
 
 static const struct {
@@ -152,14 +152,14 @@ static const struct {
 #define COMMAND(id, name, scope, access, function, argument, word, what, options, done, summary,   \
                 columns, text)                                                                     \
 	{name, word, text, options},
-#include "admin/commands.def"
+#include "admin/control/commands.def"
 };
 
 static const struct {
 	const char *name, *word;
 } command_options[] = {
 #define OPTION(id, name, word, member, text) {name, word},
-#include "admin/commands.def"
+#include "admin/control/commands.def"
 };
 
 static void put_command_options(unsigned options)

@@ -262,7 +262,7 @@ TAKE(escaped, o->escaped = true)
 		o->values[OPTION_##id] = value;                                                    \
 		return 0;                                                                          \
 	}
-#include "admin/commands.def"
+#include "admin/control/commands.def"
 
 static const struct command_option command_options[] = {
     {"config", 'c', true, take_config},
@@ -270,7 +270,7 @@ static const struct command_option command_options[] = {
     {"json", 0, false, take_json},
     {"escaped", 0, false, take_escaped},
 #define OPTION(id, name, word, member, text) {name, 0, (word) != NULL, give_##id},
-#include "admin/commands.def"
+#include "admin/control/commands.def"
 };
 
 /* Once, or again and again on a terminal. */

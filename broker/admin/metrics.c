@@ -12,7 +12,7 @@
 #include "base/crypto.h"
 #include "client/conn.h"
 #include "net/loop.h"
-#include "net/tls_counts.h"
+#include "net/tls/tls_counts.h"
 #include "proto/frame.h"
 #include "worker/shared.h"
 

@@ -8,8 +8,8 @@
 #include "client/last_ends.h"
 #include "net/failed_handshakes.h"
 #include "proto/packet_disconnect.h"
+#include "session/inflight/pending_ack.h"
 #include "session/link_output.h"
-#include "session/pending_ack.h"
 #include "session/session.h"
 #include "worker/shared.h"
 

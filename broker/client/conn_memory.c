@@ -2,7 +2,7 @@
  * nothing is forgotten. */
 #include "client/conn_memory.h"
 
-#include "client/connect_refuse.h"
+#include "client/connect/connect_refuse.h"
 #include "session/link_output.h"
 #include "session/session_report.h"
 #include "worker/memory_quota.h"

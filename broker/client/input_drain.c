@@ -9,8 +9,8 @@
 #include "client/yield.h"
 #include "proto/packet_publish.h"
 #include "session/disk_queue.h"
-#include "session/input_limit.h"
-#include "session/pending_ack.h"
+#include "session/inflight/input_limit.h"
+#include "session/inflight/pending_ack.h"
 #include "worker/shared.h"
 
 #define DRAIN_IDLE_MS  5000

@@ -1,5 +1,6 @@
-/* A connection that owes as many answers as it may (session/input_limit.h) is not read.  One
- * exception: while the store lacks space, a connection with unacknowledged deliveries is read on
+/* A connection that owes as many answers as it may (session/inflight/input_limit.h) is not read.
+ * One exception: while the store lacks space, a connection with unacknowledged deliveries is read
+ * on
  * ("draining"), because the acknowledgements that free the store may come after what it sent. The
  * first packet that would exceed the limit is skipped then, and from there on only acknowledgements
  * and DISCONNECT are handled, until the connection closes: a client sends the rest again after a

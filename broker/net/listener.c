@@ -20,8 +20,8 @@
 #include "net/loop_internal.h"
 #include "net/proxy/proxy_stage.h"
 #include "net/socket_stream.h"
-#include "net/tls_source.h"
-#include "net/tls_stream.h"
+#include "net/tls/tls_source.h"
+#include "net/tls/tls_stream.h"
 
 #define ACCEPTS_PER_TURN 8
 /* With so many handshakes waiting, new connections stay in the kernel's backlog: accepted, they

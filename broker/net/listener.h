@@ -6,7 +6,7 @@
 #include "conf/conf.h"
 #include "net/loop.h"
 #include "net/stream.h"
-#include "net/tls_context.h"
+#include "net/tls/tls_context.h"
 
 struct listener;
 

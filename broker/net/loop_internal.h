@@ -9,7 +9,7 @@
 #include "base/bytes.h"
 #include "base/executor.h"
 #include "net/loop_queue.h"
-#include "net/tls_counts.h"
+#include "net/tls/tls_counts.h"
 
 /* One read takes at most this much: the share of a connection in a turn. */
 #define LOOP_READ_BYTES 65536

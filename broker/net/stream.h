@@ -276,7 +276,7 @@ static inline const char *stream_end_cause(const struct stream *s)
 }
 
 /* The owner got a whole packet out of what it was given: what is counted against a peer that only
- * makes work (net/tls_work.h) starts again from zero. */
+ * makes work (net/tls/tls_work.h) starts again from zero. */
 static inline void stream_note_packet(struct stream *s)
 {
 	s->facts->packets++;

@@ -9,7 +9,7 @@
 #include "routing/publish_match.h"
 #include "routing/router.h"
 #include "routing/waiting_publisher.h"
-#include "session/pending_ack.h"
+#include "session/inflight/pending_ack.h"
 #include "session/session_report.h"
 #include "session/trace.h"
 #include "tree/route_match.h"

@@ -10,13 +10,13 @@
 #include <unistd.h>
 
 #include "acl/rule_filter.h"
-#include "admin/control_socket.h"
+#include "admin/control/control_socket.h"
 #include "base/array.h"
 #include "base/log.h"
 #include "base/require.h"
 #include "conf/conf_file.h"
 #include "net/socket_bind.h"
-#include "net/tls_context.h"
+#include "net/tls/tls_context.h"
 #include "program/audit_file.h"
 #include "program/trust.h"
 #include "server/check_access.h"

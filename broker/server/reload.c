@@ -15,7 +15,7 @@
 #include "conf/conf_diff.h"
 #include "net/listener.h"
 #include "net/socket_bind.h"
-#include "net/tls_context.h"
+#include "net/tls/tls_context.h"
 #include "server/config_load.h"
 #include "server/file_watch.h"
 #include "server/issued_certificates.h"

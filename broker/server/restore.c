@@ -9,7 +9,7 @@
 #include "routing/will_publish.h"
 #include "server/set_aside.h"
 #include "session/disk_queue.h"
-#include "session/inbound.h"
+#include "session/inflight/inbound.h"
 #include "session/replay.h"
 #include "session/session_deliver.h"
 #include "session/session_journal.h"

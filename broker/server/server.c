@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "admin/control_query.h"
-#include "admin/control_remote.h"
-#include "admin/control_socket.h"
-#include "admin/control_topic.h"
+#include "admin/control/control_query.h"
+#include "admin/control/control_remote.h"
+#include "admin/control/control_socket.h"
+#include "admin/control/control_topic.h"
 #include "admin/sys_topics.h"
 #include "base/alloc.h"
 #include "base/clock.h"

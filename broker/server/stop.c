@@ -13,7 +13,7 @@
 #include "net/loop.h"
 #include "routing/dispatch.h"
 #include "session/client_link.h"
-#include "session/inflight_end.h"
+#include "session/inflight/inflight_end.h"
 #include "session/session_deliver.h"
 
 /* A message of a $share group may go to one member after the other; each round lets it go one

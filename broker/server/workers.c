@@ -4,14 +4,14 @@
 
 #include <stdlib.h>
 
-#include "admin/control_topic.h"
+#include "admin/control/control_topic.h"
 #include "base/alloc.h"
 #include "base/list.h"
 #include "client/admission.h"
 #include "client/certificate_end.h"
 #include "client/client_list.h"
 #include "client/conn_accept.h"
-#include "client/connect_session.h"
+#include "client/connect/connect_session.h"
 #include "client/input_drain.h"
 #include "client/keep_alive.h"
 #include "client/packet_dispatch.h"
@@ -27,9 +27,9 @@
 #include "routing/router.h"
 #include "routing/will_publish.h"
 #include "server/http_routes.h"
+#include "session/inflight/pending_ack.h"
 #include "session/link_output.h"
 #include "session/memory_wait.h"
-#include "session/pending_ack.h"
 #include "session/session_attach.h"
 #include "session/session_deliver.h"
 #include "session/session_lifecycle.h"

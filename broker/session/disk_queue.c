@@ -11,7 +11,7 @@
 #include "durability/record_batch.h"
 #include "durability/record_codec.h"
 #include "durability/store_quota.h"
-#include "session/inflight.h"
+#include "session/inflight/inflight.h"
 #include "session/memory_wait.h"
 #include "session/session_upcalls.h"
 #include "worker/memory_quota.h"

@@ -6,7 +6,7 @@
 #include "proto/packet_publish.h"
 #include "session/client_link.h"
 #include "session/delivery_context.h"
-#include "session/inflight.h"
+#include "session/inflight/inflight.h"
 
 /* Inline, as each delivery needs it. [MQTT-3.3.1-3] */
 static inline void publish_encode_fill(const struct session *s, const struct msg *msg,

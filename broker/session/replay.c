@@ -13,7 +13,7 @@
 #include "durability/record_batch.h"
 #include "proto/topic.h"
 #include "session/disk_queue.h"
-#include "session/inflight.h"
+#include "session/inflight/inflight.h"
 #include "session/link_output.h"
 #include "session/memory_wait.h"
 #include "session/session_deliver.h"

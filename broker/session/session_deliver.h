@@ -4,7 +4,7 @@
 #define SESSION_SESSION_DELIVER_H
 
 #include "session/delivery_context.h"
-#include "session/inflight.h"
+#include "session/inflight/inflight.h"
 
 /* Deliver a message to this session, now or later: receive ACL of this moment, window, queue.
  * [MQTT-4.5.0-1] Borrows it (takes its own reference). Never fails: a full queue drops by policy.

@@ -3,7 +3,7 @@
 
 #include "base/array.h"
 #include "base/list.h"
-#include "session/inflight_end.h"
+#include "session/inflight/inflight_end.h"
 #include "session/replay.h"
 #include "session/session_attach.h"
 #include "session/session_deliver.h"

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "proto/packet_subscribe.h"
 #include "session/client_link.h"
-#include "session/pending_ack.h"
+#include "session/inflight/pending_ack.h"
 #include "session/replay.h"
 #include "session/session.h"
 #include "session/session_deliver.h"

@@ -7,7 +7,7 @@
 #include "acl/acl.h"
 #include "auth/identity_source.h"
 #include "conf/conf.h"
-#include "net/tls_context.h"
+#include "net/tls/tls_context.h"
 #include "worker/static_files.h"
 #include "worker/user_ids.h"
 

@@ -104,7 +104,7 @@ struct worker {
 	struct router *router;          /* routing/router.h */
 	struct client_list *clients;    /* client/client_list.h */
 	struct http_server *http;       /* http/http_server.h */
-	struct control_topics *control; /* admin/control_topic.h; NULL: there is none */
+	struct control_topics *control; /* admin/control/control_topic.h; NULL: there is none */
 	const struct session_upcalls *upcalls;
 	uint64_t turn;       /* number of the present one */
 	uint64_t work;       /* done so far, in steps of a fraction of a microsecond */

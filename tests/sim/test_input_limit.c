@@ -1,5 +1,6 @@
 /* A connection that owes as much as it may while the store is slow or full: it is not read, or
- * it is drained (session/input_limit.h). What ends that, and when; and how much waits. R1, D3, D7
+ * it is drained (session/inflight/input_limit.h). What ends that, and when; and how much waits. R1,
+ * D3, D7
  */
 #include <errno.h>
 #include <limits.h>
@@ -8,7 +9,7 @@
 #include "client/conn.h"
 #include "proto/packet_publish.h"
 #include "scenario.h"
-#include "session/input_limit.h"
+#include "session/inflight/input_limit.h"
 #include "session/session.h"
 
 #define QUEUED  5

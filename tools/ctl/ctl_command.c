@@ -10,7 +10,7 @@
 #define COMMAND(id, name, scope, access, function, argument, word, what, options, done, summary,   \
                 columns, manual)                                                                   \
 	static const struct column id##_columns[] = {columns};
-#include "admin/commands.def"
+#include "admin/control/commands.def"
 
 #define TAKES(id)  (1U << OPTION_##id)
 #define NO_OPTIONS 0U
@@ -18,12 +18,12 @@ const struct ctl_command ctl_commands[COMMAND_COUNT] = {
 #define COMMAND(id, name, scope, access, function, argument, word, what, options, done, summary,   \
                 columns, manual)                                                                   \
 	{name, argument, word, what, options, summary, id##_columns, ARRAY_LEN(id##_columns), done},
-#include "admin/commands.def"
+#include "admin/control/commands.def"
 };
 
 const struct ctl_option_row ctl_option_rows[OPTION_COUNT] = {
 #define OPTION(id, name, word, member, text) {name, word, member, text},
-#include "admin/commands.def"
+#include "admin/control/commands.def"
 };
 
 bool ctl_command_has_pairs(const struct ctl_command *command)

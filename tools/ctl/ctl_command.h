@@ -1,4 +1,5 @@
-/* The commands and their options, as broker-ctl knows them: from admin/commands.def.  Pure. */
+/* The commands and their options, as broker-ctl knows them: from admin/control/commands.def.  Pure.
+ */
 #ifndef CTL_CTL_COMMAND_H
 #define CTL_CTL_COMMAND_H
 
@@ -7,13 +8,13 @@
 
 enum ctl_option {
 #define OPTION(id, ...) OPTION_##id,
-#include "admin/commands.def"
+#include "admin/control/commands.def"
 	OPTION_COUNT
 };
 
 enum ctl_command_id {
 #define COMMAND(id, ...) COMMAND_##id,
-#include "admin/commands.def"
+#include "admin/control/commands.def"
 	COMMAND_COUNT
 };
 

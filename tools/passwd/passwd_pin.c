@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/require.h"
-#include "net/tls_leaf.h"
+#include "net/tls/tls_leaf.h"
 #include "passwd/passwd_change.h"
 #include "program/command_line.h"
 

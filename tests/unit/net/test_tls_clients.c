@@ -10,7 +10,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
-#include "net/tls_work.h"
+#include "net/tls/tls_work.h"
 #include "tls_fixture.h"
 
 struct client_row {

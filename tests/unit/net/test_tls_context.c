@@ -13,10 +13,10 @@
 #include <openssl/x509v3.h>
 
 #include "base/alloc.h"
-#include "net/tls_certificate_check.h"
-#include "net/tls_context_internal.h"
-#include "net/tls_names.h"
-#include "net/tls_tickets.h"
+#include "net/tls/tls_certificate_check.h"
+#include "net/tls/tls_context_internal.h"
+#include "net/tls/tls_names.h"
+#include "net/tls/tls_tickets.h"
 #include "net_fixture.h"
 #include "pki.h"
 

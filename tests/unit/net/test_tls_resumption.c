@@ -12,7 +12,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/clock.h"
-#include "net/tls_session_cache.h"
+#include "net/tls/tls_session_cache.h"
 #include "tls_fixture.h"
 
 static void tickets_resume(void **state)

@@ -12,7 +12,7 @@
 
 #include "base/alloc.h"
 #include "net/loop_internal.h"
-#include "net/tls_work.h"
+#include "net/tls/tls_work.h"
 #include "net_client.h"
 #include "net_fixture.h"
 #include "raw_tls.h"

@@ -3,8 +3,8 @@
 #ifndef TEST_NET_TLS_FIXTURE_H
 #define TEST_NET_TLS_FIXTURE_H
 
-#include "net/tls_context.h"
-#include "net/tls_tickets.h"
+#include "net/tls/tls_context.h"
+#include "net/tls/tls_tickets.h"
 #include "net_client.h"
 #include "net_fixture.h"
 #include "pki.h"

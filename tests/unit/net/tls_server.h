@@ -2,8 +2,8 @@
 #ifndef TEST_NET_TLS_SERVER_H
 #define TEST_NET_TLS_SERVER_H
 
-#include "net/tls_context.h"
-#include "net/tls_tickets.h"
+#include "net/tls/tls_context.h"
+#include "net/tls/tls_tickets.h"
 
 struct tls_server {
 	char *ca_file, *certificate_file, *key_file;

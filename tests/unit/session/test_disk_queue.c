@@ -12,7 +12,7 @@
 #include "journal/journal_group.h"
 #include "session/client_link.h"
 #include "session/disk_queue.h"
-#include "session/inflight.h"
+#include "session/inflight/inflight.h"
 #include "session/session_lifecycle.h"
 #include "world.h"
 

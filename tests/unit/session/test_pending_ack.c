@@ -9,8 +9,8 @@
 #include "proto/packet_ack.h"
 #include "proto/packet_ping.h"
 #include "session/client_link.h"
+#include "session/inflight/pending_ack.h"
 #include "session/link_output.h"
-#include "session/pending_ack.h"
 #include "world.h"
 
 struct fixture {
