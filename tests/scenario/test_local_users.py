@@ -20,7 +20,8 @@ ROOT = pytest.mark.skipif(os.getuid() != 0, reason="only root can be other users
 # The roles: whoever is not itself sees that.
 RULES = {"roles": {"all": ["allow all t/#", "allow all desired/#"]}, "desired_topics": ["desired/#"],
          "users": {"anna": {"rules": ["allow all anna/#"]}, "family": {"rules": ["allow all family/#"]},
-                   "porch": {"rules": ["allow all porch/#", "allow publish desired/#", "allow subscribe desired/#"]}}}
+                   "porch": {"rules": ["allow all porch/#", "allow publish desired/#", "allow subscribe desired/#",
+                             "allow all $CONTROL/vakt/v1/#"]}}}
 
 
 @pytest.fixture(scope="module")
@@ -205,6 +206,17 @@ def test_it_counts_as_anonymous(broker):
         assert lamp.connack.session_present
     del broker.config["listeners"][GATEWAY]["authentication"]["anonymous_sessions"]
     reload(broker)
+
+
+def test_it_controls_nothing(broker):
+    """Whatever its rules say. (A user who has logged in may, with the same rules: test_control_topics.py.)"""
+    with Wire(broker, listener=GATEWAY, user=None, client_id="lamp") as lamp:
+        lamp.subscribe("porch/answer")
+        mark = broker.mark()
+        told = lamp.publish("$CONTROL/vakt/v1/reload", b"", qos=1, props={"response_topic": "porch/answer"})
+        assert told.reason == 0x87 and "guard" in broker.wait_log("publish-denied", mark, user="porch")["rule"]
+        lamp.publish("porch/answer", b"last", qos=1)
+        assert lamp.message().payload == b"last" and not broker.logged("control-command", mark)
 
 
 def test_a_reload_takes_the_user_away(broker):
