@@ -62,8 +62,7 @@ static bool go_on_will(struct worker *w, struct ordered_work *work, uint64_t unt
 		return false;
 	if (outcome == PUBLISH_DENIED)
 		session_report_denial(s, DENIAL_WILL, msg_topic(will->msg), &job.verdict);
-	/* mutant: refused_will_returns */
-	else if (outcome == PUBLISH_ROUTED)
+	else if (/* mutant: refused_will_returns */ outcome == PUBLISH_ROUTED)
 		will->recorded = false; /* its end went with the message */
 	if (trace_is_on() && outcome == PUBLISH_ROUTED && trace_wants_session(s))
 		LOG(WILL_PUBLISHED, .client_id = session_client_id(s), .user = session_user(s),
