@@ -15,6 +15,7 @@ import failing_disk
 import pytest
 from broker_fixture import free_port
 from control import ctl, rows
+from process import TIMEOUT_S
 from wire import Wire, tls_context
 
 RULES = {
@@ -365,6 +366,13 @@ def read_until_last(events, seen):
         seen[event["qos"]].append(int(event["payload"][:6]))
 
 
+def wait_for(seen, count):
+    deadline = time.monotonic() + TIMEOUT_S
+    while len(seen) < count:
+        assert time.monotonic() < deadline, seen
+        time.sleep(0.001)
+
+
 def test_a_slow_reader_loses_what_does_not_fit(new_broker):
     """QoS 0 goes first; of QoS 1 as much waits as queue_messages says; and others lose nothing."""
     broker = https(new_broker(config={"limits": {"queue_messages": 50}}), free_port())
@@ -374,6 +382,7 @@ def test_a_slow_reader_loses_what_does_not_fit(new_broker):
         reader.start()
         with Wire(broker) as client:
             for number in range(400):
+                wait_for(of_quick[1], number - 20)  # quick is who keeps up
                 for qos in (0, 1):
                     client.publish(f"slow/{qos}", (f"{number:06}" + "x" * 20000).encode(), qos=qos)
             client.publish("slow/last", b"", qos=1)
