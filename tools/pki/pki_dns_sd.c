@@ -19,8 +19,10 @@
 
 static bool ends_with(const char *text, const char *end)
 {
-	size_t length = strlen(text), tail = strlen(end);
+	size_t length, tail = strlen(end);
 
+	REQUIRE(text != NULL);
+	length = strlen(text);
 	return length > tail && strcasecmp(text + length - tail, end) == 0;
 }
 
