@@ -17,6 +17,7 @@
 #include "http/http_link.h"
 #include "http/http_login.h"
 #include "http/http_origin.h"
+#include "http/http_pace.h"
 #include "http/websocket_upgrade.h"
 #include "websocket/websocket_stream.h"
 #include "worker/memory_quota.h"
@@ -27,7 +28,7 @@
 #define IDLE_MS 60000
 /* A body has limits.connect_timeout, and a second more for each so many bytes. */
 #define BODY_BYTES_PER_S 16384
-/* A reader of a stream that takes nothing for so long is gone. */
+/* A reader who takes nothing for so long is gone. */
 #define STALLED_MS 60000
 /* What may come while a request is being answered. */
 #define AHEAD_BYTES HTTP_HEAD_BYTES_MAX
@@ -71,12 +72,18 @@ static void check_reader(struct http_conn *c)
 		arm(c, executor->now_ms + STALLED_MS / 4);
 }
 
+static void watch_reader(struct http_conn *c)
+{
+	c->taking_ms = c->x.worker->executor.now_ms;
+	arm(c, c->taking_ms + STALLED_MS / 4);
+}
+
 static void on_timer(struct timer *timer, void *executor_arg)
 {
 	struct http_conn *c = container_of(timer, struct http_conn, timer);
 
 	(void)executor_arg;
-	if (c->state == HTTP_STATE_STREAMING) {
+	if (c->state == HTTP_STATE_STREAMING || c->state == HTTP_STATE_PACED) {
 		check_reader(c);
 		return;
 	}
@@ -145,6 +152,22 @@ static void end_handler(struct http_conn *c)
 
 static void process(struct http_conn *c);
 
+static void next_request(struct http_conn *c)
+{
+	struct worker *w = c->x.worker;
+
+	REQUIRE_EXECUTOR(&w->executor);
+	c->state = HTTP_STATE_HEAD;
+	c->request_ms = w->executor.now_ms;
+	arm(c, w->executor.now_ms + (c->in.len > 0 ? timeout_ms(c) : IDLE_MS));
+	if (c->paused) {
+		c->paused = false;
+		stream_resume(c->x.stream);
+	}
+	http_link_count(c);
+	process(c);
+}
+
 static void end_exchange(struct http_conn *c)
 {
 	struct worker *w = c->x.worker;
@@ -156,19 +179,14 @@ static void end_exchange(struct http_conn *c)
 		http_conn_close(c);
 		return;
 	}
-	c->state = HTTP_STATE_HEAD;
 	/* One that waits for its next request makes way first. */
 	/* mutant: http_idle_makes_way */
 	half_open_places_leave(w, &c->place);
 	half_open_places_enter(w, &c->place, c->x.stream, HALF_OPEN_ACCEPTED);
-	c->request_ms = w->executor.now_ms;
-	arm(c, w->executor.now_ms + (c->in.len > 0 ? timeout_ms(c) : IDLE_MS));
-	if (c->paused) {
-		c->paused = false;
-		stream_resume(c->x.stream);
-	}
-	http_link_count(c);
-	process(c);
+	if (http_pace_holds(c))
+		watch_reader(c);
+	else
+		next_request(c);
 }
 
 void http_conn_close(struct http_conn *c)
@@ -180,6 +198,7 @@ void http_conn_close(struct http_conn *c)
 		return;
 	c->state = HTTP_STATE_CLOSING;
 	end_handler(c);
+	http_pace_forget(c);
 	executor_timer_disarm(&w->executor, &c->timer);
 	half_open_places_leave(w, &c->place);
 	stream_close(c->x.stream, FLUSH_MS);
@@ -194,6 +213,7 @@ static void free_conn(struct http_conn *c)
 	DL_DELETE(w->http->conns, c);
 	if (c->dirty)
 		LL_DELETE2(w->http->dirty, c, next_dirty);
+	http_pace_forget(c);
 	half_open_places_leave(w, &c->place);
 	executor_timer_disarm(&w->executor, &c->timer);
 	http_link_count_payer(c, UINT64_MAX);
@@ -496,7 +516,7 @@ static void on_bytes(void *arg, struct slice bytes)
 {
 	struct http_conn *c = arg;
 	struct worker *w = c->x.worker;
-	bool waits = c->state == HTTP_STATE_HANDLED || c->state == HTTP_STATE_STREAMING;
+	bool waits = c->state != HTTP_STATE_HEAD && c->state != HTTP_STATE_BODY;
 
 	REQUIRE_EXECUTOR(&w->executor);
 	REQUIRE(bytes.len > 0);
@@ -527,6 +547,7 @@ static void on_drained(void *arg)
 {
 	struct http_conn *c = arg;
 
+	http_pace_drained(c);
 	if (c->state == HTTP_STATE_STREAMING && c->x.events != NULL &&
 	    c->x.events->on_drained != NULL)
 		c->x.events->on_drained(&c->x);
@@ -539,7 +560,8 @@ static const struct stream_events events = {
     .on_closed = on_closed,
 };
 
-static const struct http_conn_ops ops = {.end_exchange = end_exchange};
+static const struct http_conn_ops ops = {.end_exchange = end_exchange,
+                                         .next_request = next_request};
 
 void http_conn_accept(struct worker *w, struct stream *stream)
 {

@@ -6,7 +6,8 @@
 void http_link_count(struct http_conn *c)
 {
 	REQUIRE_EXECUTOR(&c->x.worker->executor);
-	charge_set(c->x.worker, &c->charge, c->in.cap + c->head.cap + c->body.cap + c->out.cap);
+	charge_set(c->x.worker, &c->charge,
+	           c->in.cap + c->head.cap + c->body.cap + c->out.cap + c->unread);
 }
 
 /* Among the connections of its payer. */

@@ -17,6 +17,7 @@ enum http_state {
 	HTTP_STATE_BODY,      /* of its body */
 	HTTP_STATE_HANDLED,   /* the handler, or the login before it, has it */
 	HTTP_STATE_STREAMING, /* the head of the answer was sent */
+	HTTP_STATE_PACED,     /* answered; the next request waits (http_pace.h) */
 	HTTP_STATE_CLOSING,
 };
 
@@ -26,6 +27,8 @@ struct http_conn;
 struct http_conn_ops {
 	/* The answer is complete: wait for the next request, or close. */
 	void (*end_exchange)(struct http_conn *c);
+	/* The next request need not wait any more. */
+	void (*next_request)(struct http_conn *c);
 };
 
 struct http_conn {
@@ -33,6 +36,7 @@ struct http_conn {
 	const struct http_conn_ops *ops;
 	struct http_conn *prev, *next; /* of its worker */
 	struct http_conn *next_dirty;
+	struct http_conn *later_prev, *later_next;
 	struct half_open_place place;
 	struct timer timer;
 	struct charge charge;
@@ -46,12 +50,16 @@ struct http_conn {
 	uint64_t taking_ms;        /* ... and when it had changed */
 	uint64_t admitted_by;      /* generation of the configuration; 0: none was asked */
 	uint64_t login_generation; /* by which the login was decided */
+	uint64_t turn;             /* of the worker, in which it was answered last, ... */
+	size_t unread;             /* bytes of answers that wait for the reader, where many do */
+	uint32_t turn_requests;    /* ... and how often in it */
 	uint32_t requests;         /* answered */
 	enum http_state state;
 	bool processing; /* inside http_conn_process */
 	bool close_after;
 	bool paused;
 	bool dirty;
+	bool later;        /* among those of http_server.later */
 	bool user_counted; /* among the connections, and those of its user */
 };
 
@@ -63,6 +71,7 @@ static inline struct http_conn *http_conn_of(struct http_exchange *x)
 struct http_server {
 	struct http_conn *conns;         /* utlist DL */
 	struct http_conn *dirty;         /* streams that were written to in this turn */
+	struct http_conn *later;         /* DL: they have had their share of a turn */
 	struct http_conn *next_to_check; /* after a reload */
 	const struct http_route *const *routes;
 	size_t route_count;

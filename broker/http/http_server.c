@@ -8,6 +8,7 @@
 #include "http/http_chunked.h"
 #include "http/http_conn.h"
 #include "http/http_login.h"
+#include "http/http_pace.h"
 
 #define CHECKS_PER_TURN 10
 
@@ -31,9 +32,11 @@ void http_server_reload(struct worker *w)
 bool http_server_turn(struct worker *w)
 {
 	struct http_server *s = w->http;
+	bool more;
 
 	REQUIRE_EXECUTOR(&w->executor);
 	check_some(s);
+	more = http_pace_turn(w);
 	while (s->dirty != NULL) {
 		struct http_conn *c = s->dirty;
 
@@ -41,7 +44,7 @@ bool http_server_turn(struct worker *w)
 		c->dirty = false;
 		http_chunked_flush(&c->x);
 	}
-	return s->next_to_check != NULL;
+	return more || s->next_to_check != NULL;
 }
 
 void http_server_stop_reading(struct worker *w)

@@ -12,7 +12,7 @@ void http_server_reload(struct worker *w);
 /* Is there something for http_server_turn to do? */
 static inline bool http_server_has_work(const struct http_server *s)
 {
-	return s->dirty != NULL || s->next_to_check != NULL;
+	return s->dirty != NULL || s->later != NULL || s->next_to_check != NULL;
 }
 /* The end of a turn. True: there is more to do. */
 bool http_server_turn(struct worker *w);

@@ -237,6 +237,42 @@ def test_slow_requests(new_broker):
             assert read_answer(stream)[0] == 408
 
 
+def send_until_it_waits(stream, piece, at_most):
+    """How many pieces were sent, and what is left of the last one."""
+    stream.settimeout(3)
+    for count in range(at_most):
+        try:
+            stream.sendall(piece)
+        except TimeoutError:
+            return count
+    return at_most
+
+
+def test_answers_that_nobody_reads(new_broker):
+    """Requests that are sent ahead of a client that reads nothing wait in the kernel; what the broker keeps is bounded,
+    and others are served."""
+    piece = b"".join(get("/health", "X-Padding: " + "x" * 1000) for _ in range(14))
+    with new_broker(config={"listeners": listeners(), "workers": 1}) as broker, contextlib.ExitStack() as stack:
+        raw = socket.socket()
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.connect(broker.addresses[HTTPS])
+        stream = stack.enter_context(contextlib.closing(
+            tls_context(broker.pki).wrap_socket(raw, server_hostname="localhost")))
+        assert send_until_it_waits(stream, piece, 5000) < 5000
+        assert ask(broker, get("/health"))[0] == 200
+
+
+def test_many_requests_at_once(broker):
+    """All are answered, in order, however many come in one piece."""
+    with contextlib.closing(connect(broker)) as stream:
+        stream.sendall(b"".join(get("/health") if i % 3 else get("/health").replace(b"GET", b"HEAD")
+                                for i in range(300)))
+        received = b""
+        while received.count(b"HTTP/1.1 200 OK") < 300:
+            received += stream.recv(65536)
+        assert received.count(b'{"status":"ok"}') == 200
+
+
 def test_idle_connections_do_not_keep_clients_out(new_broker):
     """They have places among those without CONNACK, and lose them."""
     with new_broker(config={"listeners": listeners(), "limits": {"unauthenticated": 8}}) as broker:
