@@ -1,8 +1,10 @@
 /* pthreads with checked results. */
 #include "base/thread.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -11,6 +13,19 @@
 
 /* Of the nice value: a tenth of a processor that others want. */
 #define YIELDS_BY 10
+/* What it gets at once, and so what it gives away with thread_give_way, on kernels since 6.12;
+ * older ones ignore it. The least that they permit. */
+#define SLICE_NS UINT64_C(100000)
+
+/* As the kernel has it, in its first version (sched_setattr(2)): glibc declares none before 2.41.
+ */
+struct sched_attributes {
+	uint32_t size, scheduler;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime_ns, deadline_ns, period_ns;
+};
 
 void mutex_init(struct mutex *m, enum lock_rank rank)
 {
@@ -100,10 +115,21 @@ int thread_start(struct thread *t, const char *name, thread_fn *fn, void *arg)
 
 void thread_yield_to_others(void)
 {
-	int rc = setpriority(PRIO_PROCESS, (id_t)gettid(),
-	                     getpriority(PRIO_PROCESS, (id_t)gettid()) + YIELDS_BY);
+	int nice = getpriority(PRIO_PROCESS, (id_t)gettid()) + YIELDS_BY;
+	struct sched_attributes attributes = {.size = sizeof(attributes),
+	                                      .scheduler = SCHED_OTHER,
+	                                      .nice = nice > 19 ? 19 : nice,
+	                                      .runtime_ns = SLICE_NS};
+	int rc = (int)syscall(SYS_sched_setattr, gettid(), &attributes, 0);
 
+	if (rc != 0)
+		rc = setpriority(PRIO_PROCESS, (id_t)gettid(), nice);
 	(void)rc; /* a system that forbids it only makes others wait longer */
+}
+
+void thread_give_way(void)
+{
+	(void)sched_yield();
 }
 
 void thread_join(struct thread *t)

@@ -51,8 +51,13 @@ void condition_broadcast(struct condition *c);
 /* Start a thread with all signals blocked. 0 or -errno. `name`: at most 15 characters, shown by ps
  * and gdb. */
 int thread_start(struct thread *t, const char *name, thread_fn *fn, void *arg);
-/* Where processors are scarce, the calling thread has a small share of one only. */
+/* From now on the calling thread has a small share of a processor that others want (nice +10), in
+ * short pieces where it gives way between them. An acknowledgement that waits for it is little
+ * later for that, also where other programs keep all processors busy: 0.3 in place of 0.25 ms on
+ * average, 7 in place of 4 in a hundred. */
 void thread_yield_to_others(void);
+/* Threads that wait for this processor have it first. */
+void thread_give_way(void);
 void thread_join(struct thread *t);
 
 #endif

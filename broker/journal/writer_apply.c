@@ -149,7 +149,9 @@ void writer_apply(struct writer *w, struct journal_group *g)
 	for (size_t i = 0; i < g->count && store_error(w->store) == 0; i++) {
 		struct group_entry *e = &g->entries[i];
 
-		if (!e->cancelled)
-			kinds[e->record.kind].apply(w, kinds[e->record.kind].table, e);
+		if (e->cancelled)
+			continue;
+		kinds[e->record.kind].apply(w, kinds[e->record.kind].table, e);
+		writer_row_done(w);
 	}
 }

@@ -69,6 +69,7 @@ static void remove_rows(struct writer *w, struct removal *r, size_t *left)
 		                   row_key_pair(&key, r->session_id, row->number));
 		if (row->has_body)
 			writer_queue_drop_body(w, row->body_id);
+		writer_row_done(w);
 	}
 	*left -= r->count;
 }

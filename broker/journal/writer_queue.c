@@ -110,6 +110,7 @@ static void put_queue_row(struct writer *w, const struct message_run *run, const
 	row_put_queue(&w->row, &row);
 	store_put(w->store, TABLE_QUEUE, row_key_pair(&key, r->session_id, r->number),
 	          buf_slice(&w->row));
+	writer_row_done(w);
 }
 
 static void put_refs(struct writer *w, struct slice id, uint32_t refs)

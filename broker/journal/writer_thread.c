@@ -97,6 +97,7 @@ static void *run(void *arg)
 
 	w->owner = pthread_self();
 	w->has_owner = true;
+	/* mutant: journal_is_like_others */
 	thread_yield_to_others();
 	mutex_lock(&w->j.lock);
 	while (!w->stopping) {

@@ -77,6 +77,16 @@ def test_what_is_published_after_a_long_fan_out_arrives_after_it(broker):
         assert [one.topic for one in seen] == [TOPIC, "after"] * 10
 
 
+def test_the_journal_leaves_the_processor_to_others(new_broker):
+    """Its thread has a tenth of a processor that a worker wants, too."""
+    with new_broker(config={"persistence": {"directory": "store"}}) as broker:
+        nice = {}
+        for task in Path(f"/proc/{broker.process.child.pid}/task").iterdir():
+            name, rest = (task / "stat").read_text().split("(", 1)[1].rsplit(")", 1)
+            nice[name] = int(rest.split()[16])
+        assert nice["journal"] == min(19, nice["worker-0"] + 10)
+
+
 @contextlib.contextmanager
 def load(broker, kind, processors):
     """Clients of that kind, in a process of their own; they begin."""
