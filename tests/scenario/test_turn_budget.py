@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from control import CTL
 from latency import best, p99, processors_for_load
 from turn_load import KINDS, LEVELS, TOPIC
 from wire import Wire
@@ -75,6 +76,28 @@ def test_what_is_published_after_a_long_fan_out_arrives_after_it(broker):
         seen = [reader.message() for _ in range(20)]
         assert [one.payload for one in seen] == [str(n // 2).encode() for n in range(20)]
         assert [one.topic for one in seen] == [TOPIC, "after"] * 10
+
+
+def test_others_are_served_while_values_are_deleted(new_broker):
+    """Each deletion is a message to very many filters; between two steps of it others have a turn."""
+    topics = [f"{TOPIC}/{n}" for n in range(32)]
+    with new_broker(acl=RULES, config={"workers": 1, "control": {"socket": "control.sock"}}) as broker, \
+            contextlib.ExitStack() as stack:
+        good = stack.enter_context(Wire(broker))
+        for topic in topics:
+            good.publish(topic, b"x", qos=1, retain=True)
+        reader = stack.enter_context(Wire(broker))
+        reader.subscribe(*(f"{name}/#" for name in overlapping(3000)), qos=0, options=0x20)  # no retained messages
+        with subprocess.Popen([CTL, "-c", "broker.yaml", "delete-retained", f"{TOPIC}/#", "--yes"], cwd=broker.directory,
+                              env=broker.environment, stdout=subprocess.PIPE, text=True) as deletion:
+            served = 0
+            while deletion.poll() is None:
+                good.settle()
+                served += 1
+            assert deletion.returncode == 0
+            assert deletion.stdout.read().count(TOPIC) == len(topics)
+        assert served > 100
+        assert sorted(reader.message().topic for _ in topics) == sorted(topics)
 
 
 def test_the_journal_leaves_the_processor_to_others(new_broker):

@@ -1,20 +1,15 @@
-/* Retained messages, a slice at a time: to show them on main's thread, to delete them on a
- * worker's. */
-#include <stdlib.h>
+/* Retained messages, shown a slice at a time on main's thread. */
+#include "admin/control/control_retained.h"
 
-#include "admin/control/control_query.h"
 #include "admin/sys_topics.h"
 #include "auth/identity.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/utf8.h"
 #include "proto/topic.h"
-#include "routing/publish_job.h"
-#include "routing/publish_route.h"
 #include "tree/retain_cursor.h"
 
-#define SLICE_VALUES    128
-#define SLICE_DELETIONS 32
+#define SLICE_VALUES 128
 
 struct values {
 	struct msg *messages[SLICE_VALUES];
@@ -44,7 +39,7 @@ static void put_user(struct buf *out, const char *name, struct slice user)
 		json_text(out, name, user);
 }
 
-static void put_writer(struct buf *out, const struct msg *msg)
+void control_retained_put_writer(struct buf *out, const struct msg *msg)
 {
 	if (msg_is_of_broker(msg)) {
 		json_str(out, "writer", "$SYS"); /* no user may be called so */
@@ -89,7 +84,7 @@ static void put_value(struct control_query *q, const struct msg *msg)
 	json_text(out, "topic", msg_topic(msg));
 	json_number(out, "size", msg_payload(msg).len);
 	json_number(out, "qos", msg->qos);
-	put_writer(out, msg);
+	control_retained_put_writer(out, msg);
 	put_owner(q, msg);
 	if (msg->expires_ms == MSG_NEVER)
 		json_str(out, "expires_in_s", NULL);
@@ -101,7 +96,7 @@ static void put_value(struct control_query *q, const struct msg *msg)
 	json_close(out);
 }
 
-static bool begin_retained(struct control_query *q)
+bool control_retained_begin(struct control_query *q)
 {
 	struct retain *retain = q->control->shared->retain;
 	struct slice filter = json_text_of(&q->request, "filter");
@@ -120,7 +115,7 @@ bool control_retained_report(struct control_query *q)
 	struct values values = {.with_payloads = json_find(&q->request, "payload") != NULL};
 	bool more;
 
-	if (q->cursor == NULL && !begin_retained(q))
+	if (q->cursor == NULL && !control_retained_begin(q))
 		return false;
 	more = retain_cursor_visit(q->cursor, executor->index, executor->now_ms, SLICE_VALUES,
 	                           on_value, &values);
@@ -129,83 +124,4 @@ bool control_retained_report(struct control_query *q)
 		msg_unref(&values.messages[i]);
 	}
 	return more;
-}
-
-/* --- deleting them --- */
-
-struct deletion {
-	uint64_t count;
-};
-
-/* As its writer deletes it: those who get a change of this topic get this one, with the same QoS.
- * It is no answer to one of the writer's sessions, so that none is left out (No Local). */
-static bool delete_value(struct worker *w, const struct msg *value)
-{
-	const struct origin *writer = value->origin;
-	struct origin *origin = origin_new(writer->anonymous, 0, writer->user_key,
-	                                   writer->user_name, writer->client_id);
-	struct publish_job job = {.action = ACL_PUBLISH, .verdict = {.allowed = true}};
-	struct msg_parts parts = {
-	    .qos = value->qos, .retain = true, .expires_ms = MSG_NEVER, .topic = msg_topic(value)};
-	enum publish_outcome outcome;
-
-	REQUIRE(!msg_is_of_broker(value));
-	job.msg = msg_new(origin, &parts);
-	outcome = publish_route(w, &job);
-	msg_unref(&job.msg);
-	origin_unref(&origin);
-	return outcome == PUBLISH_ROUTED;
-}
-
-static void delete_and_put(struct control_query *q, const struct msg *value)
-{
-	struct deletion *deletion = q->state;
-
-	if (msg_is_of_broker(value) || !delete_value(q->worker, value))
-		return;
-	deletion->count++;
-	json_open(&q->out);
-	json_text(&q->out, "topic", msg_topic(value));
-	put_writer(&q->out, value);
-	json_close(&q->out);
-}
-
-static bool begin_deletion(struct control_query *q)
-{
-	struct deletion *deletion;
-
-	if (!begin_retained(q))
-		return false;
-	deletion = xnew(deletion);
-	q->state = deletion;
-	q->free_state = free;
-	return true;
-}
-
-bool control_retained_delete(struct control_query *q)
-{
-	const struct executor *executor = &q->worker->executor;
-	struct values values = {.count = 0};
-	const struct deletion *deletion;
-	bool more;
-
-	REQUIRE_EXECUTOR(executor);
-	if (q->cursor == NULL && !begin_deletion(q))
-		return false;
-	more = retain_cursor_visit(q->cursor, executor->index, executor->now_ms, SLICE_DELETIONS,
-	                           on_value, &values);
-	for (size_t i = 0; i < values.count; i++) {
-		delete_and_put(q, values.messages[i]);
-		msg_unref(&values.messages[i]);
-	}
-	if (more)
-		return true;
-	deletion = q->state;
-	if (deletion->count == 0)
-		q->error = "no retained message of a client matches; 'retained' lists them";
-	else
-		LOG(RETAINED_DELETED, .filter = json_text_of(&q->request, "filter"),
-		    .count = deletion->count);
-	q->commits = true;
-	return false;
 }
