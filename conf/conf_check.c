@@ -361,17 +361,17 @@ static void check_transport(const struct conf_check *c, size_t listener)
 	}
 }
 
-static bool takes_all(const struct conf_listener *l)
-{
-	return strcmp(l->host, "::") == 0;
-}
-
 static bool is_ipv4(const struct conf_listener *l)
 {
 	return strchr(l->host, ':') == NULL;
 }
 
-/* [::] takes IPv4 too, so it collides with 0.0.0.0. */
+/* Every address that the other one has: [::] takes IPv4, too. */
+static bool takes_all_of(const struct conf_listener *l, const struct conf_listener *other)
+{
+	return strcmp(l->host, "::") == 0 || (strcmp(l->host, "0.0.0.0") == 0 && is_ipv4(other));
+}
+
 static bool collide(const struct conf_listener *a, const struct conf_listener *b)
 {
 	if (a->is_unix != b->is_unix)
@@ -380,8 +380,8 @@ static bool collide(const struct conf_listener *a, const struct conf_listener *b
 		return strcmp(a->path, b->path) == 0;
 	if (a->port != b->port || a->port == 0)
 		return false;
-	return strcmp(a->host, b->host) == 0 || (takes_all(a) && strcmp(b->host, "0.0.0.0") == 0) ||
-	       (takes_all(b) && strcmp(a->host, "0.0.0.0") == 0);
+	/* mutant: wildcard_takes_itself_only */
+	return strcmp(a->host, b->host) == 0 || takes_all_of(a, b) || takes_all_of(b, a);
 }
 
 static void check_collision(const struct conf_check *c, size_t listener)

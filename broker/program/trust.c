@@ -435,6 +435,8 @@ static int check_last(struct walk *w, const char *name, int fd)
 
 	if (fd >= 0 && rc == 0 && !S_ISREG(s.st.st_mode) && !S_ISDIR(s.st.st_mode))
 		return -EINVAL;
+	if (fd >= 0 && rc == 0 && S_ISDIR(s.st.st_mode) && w->request->is_secret)
+		return -EISDIR; /* who may read it is not what is wrong */
 	if (fd >= 0 && rc == 0)
 		rc = check_subject(w, &s, !w->request->refuse_sticky);
 	if (fd >= 0 && rc == 0 && S_ISDIR(s.st.st_mode))

@@ -96,6 +96,9 @@ BROKEN = {
     "private key in a certificate file that others may read":
         ({"tls": {"certificates": [{"certificate": "both.pem", "key": "both.key"}]}}, lambda b: both_in_one(b, 0o644),
          "this certificate has a private key in it, too: others may read it (mode 0644"),
+    "directory in the place of a private key":
+        ({"tls": {"certificates": [{"certificate": "d", "key": "d"}]}}, directory_at("d", 0o755),
+         "private key: cannot be read: this is a directory, a file is wanted"),
     "directory of control.socket is missing": ({"control": {"socket": "no/c.sock"}}, None, "install -d"),
     "directory of control.socket is writable by others":
         ({"control": {"socket": "open/c.sock"}}, directory_at("open", 0o777), "others may write it (mode 0777"),

@@ -117,9 +117,11 @@ void tls_staple_load(struct tls_staple *staple, const char *path, X509 *leaf, st
 	REQUIRE(path != NULL && leaf != NULL);
 	if (conf_read_file(&file, &staple->response, &reading) != 0) {
 		char *text = errors_text(&reading);
+		const char *said = strstr(text, ": error: ");
 
+		said = said == NULL ? text : said + strlen(": error: ");
 		errors_warn(errors, path, 0, 0, "this OCSP response is not sent: %.*s",
-		            (int)strcspn(text, "\n"), text);
+		            (int)strcspn(said, "\n"), said);
 		free(text);
 		tls_staple_fini(staple);
 	} else if ((why = parse(staple, buf_slice(&staple->response), leaf, &is_revoked)) != NULL) {

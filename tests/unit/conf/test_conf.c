@@ -276,6 +276,16 @@ static const struct {
      "listeners: [{bind: \"0.0.0.0:1\"}, {bind: \"[::]:1\"}]\ntls: {" CERTS "}\n",
      "f:1:41: error: bind '[::]:1' is taken by the listener on line 1 already ([::] takes IPv4 "
      "too): remove one\n"},
+    {"one address beside all of IPv4",
+     "listeners: [{bind: \"0.0.0.0:1\"}, {bind: \"127.0.0.1:1\"}]\ntls: {" CERTS "}\n",
+     "f:1:41: error: bind '127.0.0.1:1' is taken by the listener on line 1 already: remove one\n"},
+    {"all beside one address",
+     "listeners: [{bind: \"192.0.2.1:1\"}, {bind: \"[::]:1\"}]\ntls: {" CERTS "}\n",
+     "f:1:43: error: bind '[::]:1' is taken by the listener on line 1 already ([::] takes IPv4 "
+     "too): remove one\n"},
+    {"all beside one address of IPv6",
+     "listeners: [{bind: \"[::1]:1\"}, {bind: \"[::]:1\"}]\ntls: {" CERTS "}\n",
+     "f:1:39: error: bind '[::]:1' is taken by the listener on line 1 already: remove one\n"},
     {"socket twice", "listeners:\n- bind: unix:x\n- bind: unix:x\n",
      "f:3:9: error: bind 'unix:x' is taken by the listener on line 2 already: remove one\n"},
     {"listeners twice, of different length",
