@@ -20,7 +20,7 @@ PROGRAMS = ("broker", "broker-passwd", "broker-acl", "broker-ctl", "broker-store
             "broker-pub", "broker-sub", "broker-rr", "broker-bench")
 MANUAL = ("man1/broker-passwd.1", "man1/broker-acl.1", "man1/broker-ctl.1", "man1/broker-store.1", "man1/broker-pki.1", "man1/broker-pub.1",
           "man1/broker-sub.1", "man1/broker-rr.1", "man1/broker-bench.1", "man5/broker.yaml.5",
-          "man5/acl.yaml.5", "man8/broker.8")
+          "man5/acl.yaml.5", "man8/broker.8", "man8/vakt-setup.8")
 DOCUMENTS = ("broker.yaml.example", "acl.yaml.example", "README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE",
              "acl/home-assistant.yaml", "acl/hemtjanst.yaml", "acl/bridge.yaml")
 
@@ -49,6 +49,23 @@ def test_everything_is_installed(root):
         assert text.startswith(".Dd ") and "fill:" not in text, name
     for name in DOCUMENTS:
         assert installed(root, "doc/vakt/" + name).stat().st_size > 100, name
+
+
+def test_setup_finds_its_files(root):
+    """Installed elsewhere, as a package builder does it; so the paths of the real place are replaced."""
+    setup = [path for path in Path(root).rglob("vakt-setup") if path.parent.name == "sbin"][0]
+    text = setup.read_text(encoding="utf-8")
+    share = re.search(r"^share='(.*)'$", text, re.M)[1]
+    assert share.endswith("/share/vakt/setup") and "@BINDIR@" not in text
+    prefix = share.removesuffix("/share/vakt/setup")
+    here = Path(os.path.abspath("vakt-setup"))
+    here.write_text(text.replace(prefix + "/", f"{root}{prefix}/"), encoding="utf-8")
+    here.chmod(0o700)
+    os.mkdir("house", 0o700)
+    done = run(here, "-c", "house/broker.yaml", "--admin", "owner", "--program", "frigate", "--name", "localhost",
+               env={**os.environ, "PATH": "/usr/bin:/bin"})
+    assert "the user frigate" in done.stdout and done.stderr == "", done
+    assert run(here, "--version", env={"PATH": "/usr/bin:/bin"}).stdout.startswith("vakt-setup ")
 
 
 def without_port(text):

@@ -36,7 +36,7 @@ sys.path.insert(0, str(ROOT / "tests/repo"))
 from c_source import Source  # noqa: E402
 
 C_TREES = ("broker", "acl", "auth", "conf", "tools")
-SCRIPTS = ("tools/*", "tests/scenario/node/*.js")
+SCRIPTS = ("tools/*", "tools/setup/*", "tests/scenario/node/*.js")
 MARKER = re.compile(r"mutant: (\w+(?:, \w+)*)")
 ASSIGNMENTS = {"=", "+=", "-=", "*=", "/=", "|=", "&=", "^="}
 CONTROL = {"if", "while", "for", "switch"}
