@@ -55,6 +55,17 @@ static void log_delay(const struct hash_request *q)
 	    .wrong = GUESSES_FREE);
 }
 
+/* Under the lock. What a filter that bans addresses reads (tools/fail2ban): the address comes
+ * before all that the client chose. */
+static void log_wrong(struct authenticator *a, const struct hash_request *q)
+{
+	uint32_t suppressed;
+
+	if (hash_queue_reports(&a->queue, q, clock_monotonic_ms(), &suppressed))
+		LOG(WRONG_PASSWORD, .address = q->address, .user = slice_of_str(q->user),
+		    .suppressed = suppressed);
+}
+
 /* Under the lock. */
 static void wait_until(struct authenticator *a, uint64_t until_ns)
 {
@@ -67,6 +78,8 @@ static void wait_until(struct authenticator *a, uint64_t until_ns)
 /* Under the lock: the end of a request that was taken. The lock is released meanwhile. */
 static void finish(struct authenticator *a, struct hash_request *q, enum hash_queue_outcome outcome)
 {
+	if (outcome == HASH_QUEUE_WRONG)
+		log_wrong(a, q);
 	if (hash_queue_done(&a->queue, q, outcome, clock_monotonic_ms()))
 		log_delay(q);
 	if (!hash_queue_is_empty(&a->queue))
@@ -269,9 +282,10 @@ static bool answer_at_once(struct authenticator *a, struct hash_request *q, uint
 	q->accepted = q->proof == HASH_PROOF_RIGHT || is_cached(a, q, now_ms);
 	if (q->accepted)
 		hash_queue_hit(&a->queue, q);
-	else if (q->proof == HASH_PROOF_WRONG)
+	else if (q->proof == HASH_PROOF_WRONG) {
 		begins = hash_queue_fail(&a->queue, q, now_ms);
-	else
+		log_wrong(a, q);
+	} else
 		begins = hash_queue_put(&a->queue, q, now_ms);
 	if (begins)
 		log_delay(q);

@@ -11,6 +11,7 @@
 #include "auth/hash_request.h"
 #include "auth/wrong_passwords.h"
 #include "base/hash.h"
+#include "base/log.h"
 
 /* Remembered without a request. */
 #define GUESS_PAIRS_MAX            16384
@@ -31,7 +32,8 @@ struct guess_source {
 	 * begin. */
 	struct guess_pair *turns;
 	uint64_t shared_from_ms;
-	struct guess_source *prev, *next;             /* in turns */
+	struct log_limit report_limit;    /* lines of the log about its wrong passwords */
+	struct guess_source *prev, *next; /* in turns */
 	struct guess_source *known_prev, *known_next; /* without pairs */
 	UT_hash_handle hh;
 };

@@ -42,6 +42,8 @@ static void append(struct hash_queue *queue, struct guess_pair *p, struct hash_r
 
 	REQUIRE(q->pair == NULL); /* it is in no queue and is not hashed */
 	q->pair = p;
+	/* mutant: address_of_a_request_is_borrowed */
+	q->address = address_of(s); /* the asker's is gone when its turn comes */
 	q->is_waiting = true;
 	if (s->turns == NULL)
 		DL_APPEND(queue->turns, s);
@@ -139,6 +141,18 @@ bool hash_queue_fail(struct hash_queue *queue, const struct hash_request *q, uin
 
 	guess_table_settle(&queue->table, p, now_ms);
 	return begins;
+}
+
+bool hash_queue_reports(struct hash_queue *queue, const struct hash_request *q, uint64_t now_ms,
+                        uint32_t *suppressed)
+{
+	const struct guess_pair *p =
+	    q->pair != NULL ? q->pair : guess_table_find(&queue->table, q, now_ms);
+
+	REQUIRE(p != NULL);
+	/* mutant: wrong_passwords_are_reported_for_all */
+	return log_limit_pass(EVENT_WRONG_PASSWORD, &p->key.source->report_limit, now_ms,
+	                      HASH_QUEUE_REPORT_MS, HASH_QUEUE_REPORT_MAX, suppressed);
 }
 
 bool hash_queue_remove(struct hash_queue *queue, struct hash_request *q, uint64_t now_ms)
@@ -365,6 +379,8 @@ bool hash_queue_done(struct hash_queue *queue, struct hash_request *q,
 		known_pairs_put(&queue->known, address_of(p->key.source), slice_of_str(q->user));
 	}
 	guess_table_settle(&queue->table, p, now_ms);
+	if (!begins) /* else its pair is remembered, and so is the address */
+		q->address = SLICE_EMPTY;
 	return begins;
 }
 

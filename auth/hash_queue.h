@@ -19,7 +19,9 @@
 
 #define HASH_QUEUE_WAITING_MAX 16
 /* All delayed pairs of one address together: one hash in so long. */
-#define HASH_QUEUE_SHARED_MS 500
+#define HASH_QUEUE_SHARED_MS  500
+#define HASH_QUEUE_REPORT_MAX 10
+#define HASH_QUEUE_REPORT_MS  UINT64_C(600000)
 
 struct hash_queue {
 	struct guess_table table;
@@ -58,6 +60,11 @@ bool hash_queue_put(struct hash_queue *queue, struct hash_request *q, uint64_t n
 void hash_queue_hit(struct hash_queue *queue, const struct hash_request *q);
 /* It is a proof, and wrong. True: as above. */
 bool hash_queue_fail(struct hash_queue *queue, const struct hash_request *q, uint64_t now_ms);
+/* It is wrong, and was not known to be: before hash_queue_done, or after hash_queue_fail. True: the
+ * log is to tell it, and that of the same address *suppressed were not told since the last one. An
+ * address has HASH_QUEUE_REPORT_MAX lines in HASH_QUEUE_REPORT_MS, whatever others do. */
+bool hash_queue_reports(struct hash_queue *queue, const struct hash_request *q, uint64_t now_ms,
+                        uint32_t *suppressed);
 
 /* The next request. NULL: none may be hashed now; one may in *wait_ms, or, for UINT64_MAX, not
  * before something changes. Its pair stays busy until hash_queue_done. */

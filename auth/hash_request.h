@@ -22,7 +22,8 @@ struct hash_request {
 	struct task task;
 	struct executor *executor;
 	/* What names the source address (stream_peer_key_text), also in the log and for the
-	 * administrator; copied at submit. */
+	 * administrator. Borrowed until it is submitted; then the queue's, while it has the
+	 * request. */
 	struct slice address;
 	enum hash_proof proof;
 	/* There is a user of this name, even if it cannot log in. */

@@ -297,6 +297,56 @@ static void delays_are_listed_and_forgiven(void **state)
 	hash_queue_fini(&queue);
 }
 
+/* The log names it when the answer is there, long after the asker's own text has gone. */
+static void address_stays_while_a_request_waits(void **state)
+{
+	struct hash_queue queue = {0};
+	char text[] = "192.0.2.7";
+	struct asked a;
+	struct hash_request *q;
+	uint32_t suppressed;
+
+	(void)state;
+	(void)ask_for(&queue, &a, slice_of_str(text), "anna", 1, 0);
+	memset(text, 'x', sizeof(text) - 1);
+	q = take(&queue, 0);
+	assert_ptr_equal(q, &a.q);
+	assert_true(slice_equal(q->address, SLICE("192.0.2.7")));
+	assert_true(hash_queue_reports(&queue, q, 0, &suppressed));
+	(void)finish(&queue, q, HASH_QUEUE_WRONG, 0);
+	hash_queue_fini(&queue);
+}
+
+/* Ten of an address in ten minutes, whatever others have; and the first of the next ten says how
+ * many were left out. */
+static void wrong_passwords_are_reported_for_each_address(void **state)
+{
+	struct hash_queue queue = {0};
+	uint32_t suppressed;
+
+	(void)state;
+	for (unsigned i = 0; i < 15; i++) {
+		struct asked a, b;
+
+		(void)ask_for(&queue, &a, A, "anna", i, 0);
+		assert_int_equal(hash_queue_reports(&queue, &a.q, 1, &suppressed), i < 10);
+		assert_true(hash_queue_remove(&queue, &a.q, 1));
+		if (i == 12) {
+			(void)ask_for(&queue, &b, B, "anna", i, 0);
+			assert_true(hash_queue_reports(&queue, &b.q, 1, &suppressed));
+			assert_int_equal(suppressed, 0);
+			assert_true(hash_queue_remove(&queue, &b.q, 1));
+		}
+		if (i == 14) {
+			(void)ask_for(&queue, &a, A, "anna", 99, 600001);
+			assert_true(hash_queue_reports(&queue, &a.q, 600001, &suppressed));
+			assert_int_equal(suppressed, 5);
+			assert_true(hash_queue_remove(&queue, &a.q, 600001));
+		}
+	}
+	hash_queue_fini(&queue);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -313,6 +363,8 @@ int main(void)
 	    cmocka_unit_test(quiet_pairs_are_forgotten),
 	    cmocka_unit_test(request_with_an_older_time_forgets_nothing),
 	    cmocka_unit_test(delays_are_listed_and_forgiven),
+	    cmocka_unit_test(address_stays_while_a_request_waits),
+	    cmocka_unit_test(wrong_passwords_are_reported_for_each_address),
 	};
 
 	hash_init();
