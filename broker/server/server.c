@@ -30,6 +30,7 @@
 #include "server/reload.h"
 #include "server/restore.h"
 #include "server/service_notify.h"
+#include "server/service_watchdog.h"
 #include "server/stop.h"
 #include "server/workers.h"
 #include "store/store_open.h"
@@ -53,6 +54,7 @@ struct run {
 	struct timer
 	    audit_timer; /* the file could not be opened again, for a cause that may pass */
 	struct clock_watch *clock_watch;
+	struct service_watchdog *watchdog; /* NULL: nobody wants it */
 	struct control control;
 	struct control_socket *control_socket; /* NULL: not configured */
 	struct sys *sys;
@@ -92,6 +94,7 @@ static void on_opened(void *arg)
 	log_listening(conf);
 	LOG(READY, .listeners = conf->listener_count);
 	service_notify_ready();
+	service_watchdog_start(run->watchdog);
 }
 
 /* --- threads --- */
@@ -146,6 +149,7 @@ static void on_stop_signal(void *arg, int signum)
 	executor_timer_disarm(&run->executor, &run->expiry_timer);
 	executor_timer_disarm(&run->executor, &run->audit_timer);
 	clock_watch_stop(run->clock_watch);
+	service_watchdog_stop(run->watchdog);
 	/* A second signal does not make it faster: without its watcher it would kill. */
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
@@ -334,8 +338,11 @@ static struct run *run_new(struct config_snapshot *snapshot, struct tls_tickets 
 	run->expiry_timer.fire = on_expiry_timer;
 	run->audit_timer.fire = on_audit_timer;
 	run->clock_watch = clock_watch_new(&run->executor, on_clock_set);
-	for (unsigned i = 0; i < workers; i++)
+	run->watchdog = service_watchdog_new(&run->executor);
+	for (unsigned i = 0; i < workers; i++) {
 		clock_watch_add(run->clock_watch, &run->shared->workers[i]->executor);
+		service_watchdog_add(run->watchdog, &run->shared->workers[i]->executor);
+	}
 	return run;
 }
 
@@ -357,6 +364,7 @@ static void run_free(struct run *run)
 	sys_topics_free(run->sys); /* its timer was worker 0's */
 	expire_retained_free(run->expiry);
 	clock_watch_free(run->clock_watch);
+	service_watchdog_free(run->watchdog);
 	executor_fini(&run->executor);
 	free(run->threads);
 	free(run);

@@ -11,7 +11,8 @@
 
 #define PATIENCE_S 2
 
-static void notify(const char *state)
+/* `flags`: of send(2). */
+static void notify(const char *state, int flags)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 	/* A manager that is busy for a moment shall hear it; one that reads nothing is no reason to
@@ -30,7 +31,7 @@ static void notify(const char *state)
 	if (fd < 0)
 		return;
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	(void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL,
+	(void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL | flags,
 	              (const struct sockaddr *)(const void *)&to,
 	              (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
 	close(fd);
@@ -38,10 +39,16 @@ static void notify(const char *state)
 
 void service_notify_ready(void)
 {
-	notify("READY=1");
+	notify("READY=1", 0);
 }
 
 void service_notify_stopping(void)
 {
-	notify("STOPPING=1");
+	notify("STOPPING=1", 0);
+}
+
+/* The next one follows soon: it waits for nobody. */
+void service_notify_alive(void)
+{
+	notify("WATCHDOG=1", MSG_DONTWAIT);
 }
