@@ -146,7 +146,7 @@ def test_reload_fails_when_the_configuration_is_refused(broker):
     assert reload(broker).returncode != 0  # nobody is there
 
 
-def judged(tmp_path):
+def runnable_unit(tmp_path):
     """The unit, with programs that exist."""
     text = UNIT.read_text(encoding="utf-8").replace("/usr/sbin/broker ", BROKER + " ").replace("/usr/bin/broker-ctl", CTL)
     path = tmp_path / "vakt.service"
@@ -155,8 +155,8 @@ def judged(tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here")
-def test_systemd_judges_the_unit(tmp_path):
-    path = judged(tmp_path)
+def test_systemd_accepts_the_unit(tmp_path):
+    path = runnable_unit(tmp_path)
     verified = subprocess.run(["systemd-analyze", "verify", "--man=no", str(path)], capture_output=True, text=True, check=False, timeout=6 * TIMEOUT_S)
     said = [line for line in verified.stderr.splitlines() if "vakt.service" in line]
     assert verified.returncode == 0 and not said, verified
