@@ -50,6 +50,11 @@ static bool packet_exceeds_queue(const struct conf_listener *l)
 	return l->limits.max_packet_size > l->limits.queue_bytes;
 }
 
+static bool byte_rate_is_tiny(const struct conf_listener *l)
+{
+	return l->limits.byte_rate > 0 && l->limits.byte_rate < 1024;
+}
+
 static bool has_idle_ca(const struct conf_listener *l)
 {
 	return l->tls.client_certificates == CLIENT_CERTIFICATES_NONE && l->tls.client_ca != NULL;
@@ -111,6 +116,11 @@ static const struct conf_rule rules[] = {
     {"limits", "queue_bytes", packet_exceeds_queue,
      "queue_bytes is smaller than max_packet_size: the largest message could never wait, raise it "
      "or lower max_packet_size",
+     false, false, false},
+    {"limits", "byte_rate", byte_rate_is_tiny,
+     "byte_rate is in bytes per second, and less than 1k would stop a client for minutes after "
+     "each "
+     "read: raise it, with a unit such as 64k, or set 0 for no limit",
      false, false, false},
     {"tls", "client_ca", has_idle_ca,
      "client_ca does nothing with client_certificates: none; set client_certificates: optional or "

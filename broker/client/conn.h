@@ -74,6 +74,7 @@ struct conn {
 	struct deferred_close *deferred_close;
 	struct identity *identity;        /* until the session has it */
 	struct rate_limiter rate_limiter; /* of its PUBLISH packets */
+	struct rate_limiter byte_limiter; /* of what is read from it */
 	uint64_t arrival;                 /* order of CONNECTs at this worker */
 	uint64_t since_ms;            /* when the listener, then when its CONNECT was accepted */
 	uint64_t packet_ms;           /* since when the packet at the head of `in` is under way */

@@ -4,28 +4,49 @@
 #include "client/deferred_close.h"
 #include "worker/worker.h"
 
-void keep_alive_spend_rate(struct conn *c)
-{
-	struct worker *w = c->link.worker;
-	uint32_t per_second = client_link_limits(&c->link)->message_rate;
-	uint64_t wait_ms;
-
-	REQUIRE_OWNER(&c->link);
-	if (per_second == 0)
-		return;
-	wait_ms = rate_limiter_spend(&c->rate_limiter, per_second, w->executor.now_ms);
-	if (wait_ms == 0)
-		return;
-	client_link_pause(&c->link, PAUSE_RATE);
-	executor_timer_arm(&w->executor, &c->timer, wait_ms);
-}
-
-/* --- silence --- */
-
 static uint64_t later(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
 }
+
+/* --- rates --- */
+
+/* Two rates may ask for it at one time: the longer pause holds. */
+static void pause_for_rate(struct conn *c, uint64_t wait_ms)
+{
+	struct executor *executor = &c->link.worker->executor;
+	uint64_t until_ms = executor->now_ms + wait_ms;
+
+	if (wait_ms == 0)
+		return;
+	if ((c->link.pauses & PAUSE_RATE) != 0)
+		until_ms = later(until_ms, c->timer.due_ms);
+	client_link_pause(&c->link, PAUSE_RATE);
+	timer_arm(&executor->timers, &c->timer, until_ms);
+}
+
+void keep_alive_spend_rate(struct conn *c)
+{
+	uint32_t per_second = client_link_limits(&c->link)->message_rate;
+
+	REQUIRE_OWNER(&c->link);
+	if (per_second > 0)
+		pause_for_rate(c, rate_limiter_spend(&c->rate_limiter, per_second,
+		                                     c->link.worker->executor.now_ms));
+}
+
+void keep_alive_spend_bytes(struct conn *c, size_t bytes)
+{
+	uint32_t per_second = client_link_limits(&c->link)->byte_rate;
+
+	REQUIRE_OWNER(&c->link);
+	/* mutant: byte_rate_holds */
+	if (per_second > 0)
+		pause_for_rate(c, rate_limiter_spend_many(&c->byte_limiter, bytes, per_second,
+		                                          c->link.worker->executor.now_ms));
+}
+
+/* --- silence --- */
 
 static uint64_t sooner(uint64_t a, uint64_t b)
 {

@@ -1,4 +1,5 @@
-/* The timer of a connection: CONNECT deadline, then silence; and its rate of PUBLISH packets.
+/* The timer of a connection: CONNECT deadline, then silence; and its rates of PUBLISH packets
+ * and of bytes.
  * Thread: the connection's owner.
  *
  * Bytes count as life, whether a packet is whole or not; but one that is under way has to come at
@@ -21,5 +22,7 @@ void keep_alive_begin(struct conn *c);
 void keep_alive_watch_output(struct conn *c);
 /* A PUBLISH arrives: pause reading if it exceeds limits.message_rate. */
 void keep_alive_spend_rate(struct conn *c);
+/* So many bytes of it were read: pause reading if they exceed limits.byte_rate. */
+void keep_alive_spend_bytes(struct conn *c, size_t bytes);
 
 #endif

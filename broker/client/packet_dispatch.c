@@ -447,13 +447,8 @@ void packet_dispatch_continue(struct conn *c)
 	conn_memory_count(c);
 }
 
-void packet_dispatch_on_bytes(void *arg, struct slice bytes)
+static void take_bytes(struct conn *c, struct slice bytes)
 {
-	struct conn *c = arg;
-
-	REQUIRE_OWNER(&c->link);
-	if (!may_read(c))
-		return;
 	count_by(&c->link.worker->counters.bytes_received, bytes.len);
 	c->link.bytes_in += bytes.len;
 	c->link.heard_ms = c->link.worker->executor.now_ms;
@@ -474,6 +469,19 @@ void packet_dispatch_on_bytes(void *arg, struct slice bytes)
 		c->packet_ms = c->link.heard_ms;
 		(void)conn_memory_add_input(c, bytes);
 	}
+}
+
+void packet_dispatch_on_bytes(void *arg, struct slice bytes)
+{
+	struct conn *c = arg;
+
+	REQUIRE_OWNER(&c->link);
+	if (!may_read(c))
+		return;
+	take_bytes(c, bytes);
+	/* Before that, limits.max_connect_size bounds them. */
+	if (c->state == CONN_ACCEPTED)
+		keep_alive_spend_bytes(c, bytes.len);
 }
 
 void packet_dispatch_on_drained(void *arg)

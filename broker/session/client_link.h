@@ -23,7 +23,7 @@ enum pause_reason {
 	PAUSE_OUTPUT = 4,   /* it does not read what it is sent */
 	PAUSE_STOP = 8,
 	PAUSE_MOVE = 16,
-	PAUSE_RATE = 32,     /* limits.message_rate */
+	PAUSE_RATE = 32,     /* limits.message_rate, limits.byte_rate */
 	PAUSE_STORE = 64,    /* too much of what it sent waits for the store (input_limit.h) */
 	PAUSE_SESSION = 128, /* its session is being attached */
 	PAUSE_FAN_OUT = 512, /* what it published is still being delivered (delivery_queue.h) */

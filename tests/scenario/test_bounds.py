@@ -1,6 +1,7 @@
 """Bounds of what all clients share: retained messages, memory, connections of one address or user, and the rate of
 publishing. (Limits of a single client: test_limits.py.)"""
 
+import signal
 import time
 
 import mqtt
@@ -175,6 +176,46 @@ def test_message_rate(new_broker, version):
             assert [m.payload for m in reader.until(b"last")] == [b"%d" % n for n in range(450)]
             assert time.monotonic() - started >= 1.4
             client.settle()
+
+
+@BOTH
+def test_byte_rate(new_broker, version):
+    """Bytes of any packet: who sends more is read more slowly, and loses nothing. Others are not affected, and a reload ends it."""
+    with broker_with(new_broker, byte_rate="100k") as broker:
+        with Wire(broker, version) as client, Wire(broker, version) as asks, Wire(broker) as other, Wire(broker) as reader:
+            reader.subscribe("rate/#", qos=0)
+            started = time.monotonic()
+            client.send(b"".join(mqtt.publish(version, "rate/t", b"%6d" % n * 500) for n in range(150)))
+            client.send(mqtt.publish(version, "rate/t", b"last"))
+            asks.send(mqtt.subscribe(version, 1, [("x" * 1000, 0)]) * 450)
+            other.publish("elsewhere", b"", qos=1)
+            assert time.monotonic() - started < 1
+            assert [m.payload for m in reader.until(b"last")] == [b"%6d" % n * 500 for n in range(150)]
+            # 450 kB, of which 300 kB are the burst and 64 kB one read.
+            assert time.monotonic() - started >= 0.8
+            for _ in range(450):
+                asks.expect(mqtt.SUBACK)
+            assert time.monotonic() - started >= 0.8
+            client.settle()
+            mark = broker.mark()
+            del broker.config["limits"]["byte_rate"]
+            broker.write()
+            broker.process.signal(signal.SIGHUP)
+            broker.wait_log("reloaded", mark)
+            client.settle()
+            started = time.monotonic()
+            client.send(mqtt.publish(version, "rate/t", b"x" * 1_500_000) * 2)
+            client.settle()
+            assert time.monotonic() - started < 12
+
+
+def test_a_low_byte_rate_does_not_break_keep_alive(new_broker):
+    """A read of 64 kB stops the client for longer than its keep alive: that silence is the broker's own."""
+    with broker_with(new_broker, byte_rate="10k") as broker:
+        with Wire(broker, keep_alive=1) as client:
+            client.send(mqtt.publish(5, "rate/t", b"x" * 60_000))
+            client.settle()
+            client.publish("rate/t", b"", qos=1)
 
 
 def test_a_slow_message_rate_does_not_break_keep_alive(new_broker):

@@ -65,12 +65,26 @@ static void pauses_are_long_enough(void **state)
 	assert_int_equal(wait_ms, RATE_LIMITER_PAUSE_MS);
 }
 
+static void many_at_once_wait_as_one_by_one(void **state)
+{
+	struct rate_limiter r = {0};
+
+	(void)state;
+	assert_int_equal(rate_limiter_spend_many(&r, 3000, 1000, 5000), 0);
+	assert_int_equal(rate_limiter_spend_many(&r, 64000, 1000, 5000), 64000);
+	assert_int_equal(rate_limiter_spend_many(&r, 1000, 1000, 69000), 1000);
+	assert_true(rate_limiter_is_full(&r, 73000));
+	assert_int_equal(rate_limiter_spend_many(&r, UINT64_C(1) << 32, UINT32_C(1) << 30, 80000),
+	                 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(rates_hold),
 	    cmocka_unit_test(silence_saves_up_a_burst_and_no_more),
 	    cmocka_unit_test(pauses_are_long_enough),
+	    cmocka_unit_test(many_at_once_wait_as_one_by_one),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

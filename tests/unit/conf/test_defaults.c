@@ -31,6 +31,7 @@ static void defaults_are_those_of_the_interface(void **state)
 						 "  receive_maximum: 1000\n"
 						 "  receive_maximum_enforcement: lenient\n"
 						 "  message_rate: 0\n"
+						 "  byte_rate: 0\n"
 						 "  topic_alias_maximum: 10\n"
 						 "  max_qos: 2\n"
 						 "  retain_available: true\n"
@@ -106,6 +107,7 @@ static void defaults_are_kept_in_their_units(void **state)
 	assert_int_equal(l->user_properties, 64);
 	assert_int_equal(l->subscription_bytes, 8388608);
 	assert_int_equal(l->message_rate, 0);
+	assert_int_equal(l->byte_rate, 0);
 	assert_int_equal(l->connections_per_address, 5000);
 	assert_int_equal(l->connections_per_user, 0);
 	assert_int_equal(conf->shared.retained_messages, 100000);
