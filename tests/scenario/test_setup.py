@@ -27,6 +27,8 @@ SHOWN = r"\b([a-z0-9]{24})\b"  # a password that was made
 class Site(BrokerFixture):
     """What vakt-setup makes, as a broker that tests start. Passwords are those that it printed."""
 
+    TEMPLATES, ENTER = ROOT / "acl/templates", SETUP.parent / "enter"
+
     def __init__(self, directory):  # pylint: disable=super-init-not-called
         self.directory, self.port = Path(directory), free_port()
         self.environment = {**ENVIRONMENT, "PATH": f"{PLACES}:{os.environ['PATH']}"}
