@@ -8,6 +8,7 @@ import select
 import shutil
 import stat
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -21,6 +22,7 @@ SETUP = ROOT / "tools/setup/vakt-setup"
 ACL = os.environ.get("VAKT_ACL", str(ROOT / "build/tools/broker-acl"))
 SUB = os.environ.get("VAKT_SUB", str(ROOT / "build/tools/broker-sub"))
 PLACES = ":".join(str(Path(program).parent) for program in (BROKER, PASSWD, PKI, ACL, SUB))
+FIRST = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "debian/first").glob("*.yaml")}
 SHOWN = r"\b([a-z0-9]{24})\b"  # a password that was made
 
 
@@ -336,6 +338,38 @@ def test_an_interrupted_conversation_adds_nobody(site):
     status, said = converse(site, [(r"1\. Names", "localhost"), (r"2\. Who", "\x04")])
     assert status == 2 and "nothing was changed" in said, said
     assert {path.name for path in site.directory.iterdir()} == {"broker.yaml"}
+
+
+@pytest.fixture
+def place_for_others():
+    """A directory that other users reach, too."""
+    made = Path(tempfile.mkdtemp(prefix="vakt-setup-", dir="/tmp"))
+    made.chmod(0o711)
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can run a program as another user")
+def test_root_works_in_the_directory_of_the_broker(place_for_others):
+    """The package gives /etc/vakt to the user of the broker, with its first files: what is added is that user's."""
+    (place_for_others / "etc").mkdir(mode=0o750)
+    os.chown(place_for_others / "etc", 1, 1)
+    site = Site(place_for_others / "etc")
+    as_broker = ["setpriv", "--reuid", "1", "--regid", "1", "--clear-groups"]
+    if subprocess.run([*as_broker, "test", "-x", PKI, "-a", "-x", SETUP], check=False).returncode != 0:
+        pytest.skip("another user cannot read the programs")
+    for words in (["init"], ["server", "localhost"]):
+        subprocess.run([*as_broker, PKI, "-d", site.directory / "pki", *words], check=True, capture_output=True, env=site.environment)
+    for name, text in (("broker.yaml", FIRST["broker.yaml"].replace("[::]:8883", f"127.0.0.1:{site.port}")),
+                       ("acl.yaml", FIRST["acl.yaml"]), ("users.passwd", "# The users\n")):
+        for place in ("/run/broker/", "/var/log/broker/", "/var/lib/"):
+            text = text.replace(place, "")
+        os.chown(site.write_file(name, text), 1, 1)
+    site.setup("--admin", "owner", "--program", "frigate", "--name", "localhost")
+    assert {path.stat().st_uid for path in site.directory.rglob("*")} == {1}
+    checked = subprocess.run([*as_broker, BROKER, "--check", "-c", "broker.yaml"], cwd=site.directory, capture_output=True, text=True,
+                             check=False, env=site.environment)
+    assert checked.returncode == 0 and "2 users" in checked.stdout, checked.stderr
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can make files for another user")
