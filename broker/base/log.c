@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log_journal.h"
 #include "base/log_output.h"
 #include "base/log_tap.h"
 #include "base/require.h"
@@ -366,10 +367,20 @@ static void drain(void)
 	log_output_drain(&audit, DRAIN_MS);
 }
 
+/* Where there is no journal, or it is not reached, standard error is written. */
+static void find_journal(void)
+{
+	/* mutant: journal_is_used */
+	if (log_journal_has(STDERR_FILENO) && log_journal_start(LOG_JOURNAL_SOCKET) == 0)
+		errors.write = log_journal_write;
+}
+
 int log_start(void)
 {
-	int failed = log_output_start(&errors);
+	int failed;
 
+	find_journal();
+	failed = log_output_start(&errors);
 	if (failed == 0 && atomic_load(&audit_on))
 		failed = log_output_start(&audit);
 	require_before_abort(drain);

@@ -18,7 +18,7 @@
 #define IDLE_BYTES 16384
 
 /* What could not be written. A descriptor that somebody has set to non-blocking is waited for. */
-static struct slice write_bytes(int fd, struct slice bytes)
+struct slice log_output_write_bytes(int fd, struct slice bytes)
 {
 	while (bytes.len > 0) {
 		ssize_t n = write(fd, bytes.data, bytes.len);
@@ -34,6 +34,11 @@ static struct slice write_bytes(int fd, struct slice bytes)
 		}
 	}
 	return bytes;
+}
+
+static struct slice write_as_wanted(const struct log_output *o, int fd, struct slice bytes)
+{
+	return o->write == NULL ? log_output_write_bytes(fd, bytes) : o->write(fd, bytes);
 }
 
 static void count_dropped(struct log_output *o, uint64_t lines)
@@ -93,7 +98,7 @@ static void *write_lines(void *arg)
 
 		if (dropped > 0)
 			o->put_dropped(o, dropped, &batch);
-		rest = fd < 0 ? buf_slice(&batch) : write_bytes(fd, buf_slice(&batch));
+		rest = fd < 0 ? buf_slice(&batch) : write_as_wanted(o, fd, buf_slice(&batch));
 		if (rest.len > 0 && fd >= 0)
 			lose_rest(o, fd, buf_slice(&batch), rest, put_bytes);
 		if (batch.cap > IDLE_BYTES)
@@ -161,7 +166,7 @@ void log_output_put(struct log_output *o, struct slice line)
 	mutex_lock(&o->lock);
 	if (!o->has_thread) {
 		if (o->fd >= 0)
-			(void)write_bytes(o->fd, line);
+			(void)write_as_wanted(o, o->fd, line);
 	} else if (o->waiting.len + line.len > LOG_OUTPUT_BYTES_MAX) {
 		/* mutant: log_output_counts */
 		count_dropped(o, 1);

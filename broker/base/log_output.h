@@ -18,11 +18,17 @@ struct log_output;
 /* Appends the line that says how many were dropped.  Thread: that of the output. */
 typedef void log_output_dropped_fn(struct log_output *o, uint64_t lines, struct buf *out);
 
+/* Writes whole lines to the descriptor, or elsewhere in its place; returns what could not be
+ * written.
+ */
+typedef struct slice log_output_write_fn(int fd, struct slice lines);
+
 struct log_output {
 	/* Of its thread, too. */
 	const char *name;
 	log_output_dropped_fn *put_dropped;
-	struct mutex lock; /* for what is below */
+	log_output_write_fn *write; /* NULL: log_output_write_bytes; set before the start */
+	struct mutex lock;          /* for what is below */
 	struct condition changed;
 	struct thread thread;
 	struct buf waiting;
@@ -57,6 +63,8 @@ void log_output_stop(struct log_output *o, uint64_t flush_ms);
 void log_output_put(struct log_output *o, struct slice line);
 /* Takes over `fd`, or -1, in place of the one before, which is closed.  Thread: main. */
 void log_output_set_fd(struct log_output *o, int fd);
+/* A descriptor that is non-blocking is waited for. Returns what could not be written. */
+struct slice log_output_write_bytes(int fd, struct slice bytes);
 /* For a program that is about to abort: wait until the thread has written what waits, at most
  * `ms`. */
 void log_output_drain(const struct log_output *o, uint64_t ms);

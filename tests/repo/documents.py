@@ -70,7 +70,8 @@ def check_files(name, text, libraries, errors):
                 continue
             found = [path for base in (ROOT / name, ROOT / "broker/x", ROOT / "x") for path in base.parent.glob(file)]
             if not found and "/" not in file:
-                found = [path for path in ROOT.rglob(file) if "build" not in path.relative_to(ROOT).parts[0]]
+                searched = [top for top in ROOT.iterdir() if top.is_dir() and "build" not in top.name]
+                found = [*ROOT.glob(file), *(path for top in searched for path in top.rglob(file))]
             if not found:
                 errors.append(f"{name}:{number}: there is no {file}")
             elif symbol and not any(re.search(rf"\b{symbol}\b", path.read_text()) for path in found if path.is_file()):

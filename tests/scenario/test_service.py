@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -144,6 +145,59 @@ def test_reload_fails_when_the_configuration_is_refused(broker):
         running.write_file("acl.yaml", before)
         assert reload(running).returncode == 0
     assert reload(broker).returncode != 0  # nobody is there
+
+
+class Journal:
+    """The socket of systemd's journal, where the broker alone sees it."""
+
+    def __init__(self, directory):
+        directory.mkdir()
+        self.directory, self.entries = directory, []
+        self.changed = threading.Condition()
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(directory / "socket"))
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        while entry := self.socket.recv(65536).decode():
+            with self.changed:
+                self.entries.append(dict(field.split("=", 1) for field in entry.splitlines()))
+                self.changed.notify_all()
+
+    def wait(self, event):
+        def find():
+            return next((entry for entry in self.entries if entry.get("VAKT_EVENT") == event), None)
+        with self.changed:
+            assert self.changed.wait_for(find, 3 * TIMEOUT_S), self.entries
+            return find()
+
+
+SEES_JOURNAL = """mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/journal && mount --bind "$1" /run/systemd/journal &&
+export JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) && shift && exec "$@" """
+
+
+@pytest.mark.skipif(subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode != 0,
+                    reason="name spaces of mounts are not permitted here")
+def test_journal_gets_entries_with_fields(broker, tmp_path):
+    journal, stream = Journal(tmp_path / "journal"), tmp_path / "stream"
+    with open(stream, "wb") as out:
+        child = subprocess.Popen(["unshare", "--mount", "sh", "-c", SEES_JOURNAL, "sh", str(journal.directory), BROKER, "-c", "broker.yaml"],
+                                 cwd=broker.directory, env=broker.environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+    try:
+        ready = journal.wait("ready")
+        assert ready["PRIORITY"] == "6" and ready["SYSLOG_IDENTIFIER"] == "broker"
+        assert ready["MESSAGE"].startswith("level=info event=ready msg=")
+        with Wire(broker, client_id='a "quoted" id') as client:
+            client.settle()
+        connected = journal.wait("client-connected")
+        assert connected["VAKT_USER"] == "anna" and connected["VAKT_CLIENT_ID"] == 'a \\"quoted\\" id'
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(3 * TIMEOUT_S) == 0
+    finally:
+        child.kill()
+        child.wait()
+    journal.wait("stopped")
+    assert "event=" not in stream.read_text(encoding="utf-8")  # each is there once
 
 
 def runnable_unit(tmp_path):
