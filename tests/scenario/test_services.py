@@ -1,6 +1,7 @@
 """The access rules for programs on servers, as vakt-setup puts them in place: collectd and the exporter for Prometheus as Debian has
 them, configured with what vakt-setup prints; the traffic of the others after their documentation. Nothing that they do may be denied."""
 
+import os
 import re
 import subprocess
 import textwrap
@@ -8,8 +9,9 @@ import urllib.request
 
 import pytest
 from broker_fixture import free_port
+from clients import HERE
 from mqtt import Will
-from process import LineProcess
+from process import TIMEOUT_S, LineProcess
 from proxies import find_server
 from test_programs import denials
 from test_setup import Site, table
@@ -20,9 +22,9 @@ from wire import Wire, tls_context
 def site(tmp_path_factory):
     made = Site(tmp_path_factory.mktemp("services"))
     made.directory.chmod(0o700)
-    several = [f"--program={word}" for word in ("collectd=server", "glances=desk", "rtl_433=radio", "home-assistant", "iobroker", "janus", "kamailio")]
-    made.setup("--login", "certificate", "--name", "localhost", "--program", "prometheus-exporter", "--program", "sensor=porch",
-               *[w for o in several for w in o.split("=", 1)])
+    programs = ("collectd=server", "glances=desk", "rtl_433=radio", "home-assistant", "iobroker", "janus", "kamailio", "tasmota=plug",
+                "prometheus-exporter", "sensor=porch")
+    made.setup("--login", "certificate", "--name", "localhost", *[word for program in programs for word in ("--program", program)])
     with made:
         yield made
 
@@ -119,3 +121,68 @@ def test_a_bridge_is_configured_as_the_template_says():
     lines = [line for line in re.findall(r"^#     (.*)", template, re.M) if line.startswith(("topic", "remote_user", "remote_clientid"))]
     assert len(lines) == 4 and [line for line in lines if line not in entered.splitlines()] == []
     assert "mosquitto-bridge" in [row[0] for row in table()]
+
+
+# Programs that know only the system's store of CAs
+
+
+def line_for(site, what):
+    """A line of the end of what vakt-setup prints."""
+    return re.search(rf"^  {what} +(.*)$", site.said, re.M)[1]
+
+
+def verified(command, **more):
+    done = subprocess.run(command, text=True, capture_output=True, check=False, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL, **more)
+    return done.returncode == 0 and "published" in done.stdout, done.stdout + done.stderr
+
+
+def test_node_with_its_extra_certificates(site, tmp_path):
+    (tmp_path / "node_modules").symlink_to(HERE / "node/node_modules")
+    (tmp_path / "client.mjs").write_text(f"""
+import mqtt from 'mqtt'
+const client = mqtt.connect('mqtts://localhost:{site.port}', {{username: 'desk', password: '{site.password("desk")}', reconnectPeriod: 0}})
+client.on('connect', () => client.publish('glances/desk/load/min1', '1', {{qos: 1}}, () => {{ console.log('published'); client.end() }}))
+client.on('error', (e) => {{ console.error(e.code); process.exit(1) }})
+""", encoding="utf-8")
+    name, value = line_for(site, r"Node\.js").split("=")
+    environment = {key: kept for key, kept in os.environ.items() if key != name}
+    published, said = verified(["node", "client.mjs"], cwd=tmp_path, env=environment)
+    assert not published and "UNABLE_TO_VERIFY_LEAF_SIGNATURE" in said or "SELF_SIGNED" in said, said
+    published, said = verified(["node", "client.mjs"], cwd=tmp_path, env={**environment, name: value})
+    assert published, said
+
+
+def test_go_with_its_file_of_certificates(site):
+    """The exporter without its own setting; it logs in as somebody who has a password."""
+    program = find_server("prometheus-mqtt-exporter")
+    config = site.write_file("plain.yaml", f"""mqtt: {{server: "ssl://localhost:{site.port}", user: plug, password: {site.password("plug")}, topic_path: cmnd/plug/+, qos: 0}}
+metrics:
+- {{prom_name: t, mqtt_name: t, help: h, type: gauge}}
+cache: {{timeout: 60m}}
+""")
+    name, value = line_for(site, "Go, curl").split("=")
+    child = LineProcess([str(program), "-config", str(config), "-listen-address", "127.0.0.1", "-listen-port", str(free_port())],
+                        stdin=subprocess.DEVNULL, cwd=site.directory, env={**os.environ, name: value})
+    try:
+        child.wait_line("Connected to MQTT Broker")
+    finally:
+        child.kill()
+
+
+def test_debian_with_its_store(site, tmp_path):
+    """In directories of the test and without hooks: the store of this machine, and its packages, stay as they are."""
+    for name in ("local", "store", "hooks"):
+        (tmp_path / name).mkdir()
+    ask = ["openssl", "s_client", "-connect", f"localhost:{site.port}", "-no-CAfile", "-no-CAstore", "-CApath", str(tmp_path / "store"),
+           "-verify_return_error", "-verify_hostname", "localhost"]
+
+    def is_trusted():
+        return subprocess.run(ask, capture_output=True, check=False, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL).returncode == 0
+
+    assert not is_trusted()
+    line = line_for(site, "Debian").replace("/usr/local/share/ca-certificates", f"{tmp_path}/local")
+    assert line.endswith("update-ca-certificates") and "/usr/" not in line
+    line += f" --localcertsdir {tmp_path}/local --etccertsdir {tmp_path}/store --hooksdir {tmp_path}/hooks"
+    subprocess.run(["bash", "-ec", line], capture_output=True, check=True, timeout=TIMEOUT_S,
+                   env={**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin"})
+    assert is_trusted()
