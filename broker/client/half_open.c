@@ -21,7 +21,8 @@ struct half_open_address {
 
 struct half_open_bucket {
 	struct half_open_bucket *fewer, *more;
-	size_t each; /* connections of each of its addresses */
+	size_t each;    /* connections of each of its addresses */
+	size_t members; /* addresses */
 	struct half_open_address *addresses[HALF_OPEN_STAGES]; /* by their least progress */
 };
 
@@ -48,10 +49,8 @@ static struct half_open_bucket *bucket_new(struct half_open *h, struct half_open
 
 static void bucket_drop_empty(struct half_open *h, struct half_open_bucket *b)
 {
-	for (size_t i = 0; i < HALF_OPEN_STAGES; i++) {
-		if (b->addresses[i] != NULL)
-			return;
-	}
+	if (b->members > 0)
+		return;
 	if (b->fewer == NULL)
 		h->fewest = b->more;
 	else
@@ -80,6 +79,14 @@ static void stand_in(struct half_open_address *a, struct half_open_bucket *b)
 	a->bucket = b;
 	a->least = least_of(a);
 	DL_APPEND(b->addresses[a->least], a);
+	b->members++;
+}
+
+static void step_out(struct half_open_address *a)
+{
+	REQUIRE(a->bucket->members > 0);
+	DL_DELETE(a->bucket->addresses[a->least], a);
+	a->bucket->members--;
 }
 
 /* Its places have changed: move it to the bucket of that many. */
@@ -88,7 +95,7 @@ static void move_to(struct half_open *h, struct half_open_address *a, size_t eac
 	struct half_open_bucket *from = a->bucket, *to;
 	struct half_open_bucket *fewer = each > from->each ? from : from->fewer;
 
-	DL_DELETE(from->addresses[a->least], a);
+	step_out(a);
 	to = fewer == NULL ? h->fewest : fewer->more;
 	if (each > 0) {
 		if (fewer != NULL && fewer->each == each)
@@ -163,7 +170,7 @@ void half_open_progress(struct half_open_place *p, enum half_open_stage stage)
 	/* mutant: half_open_by_progress */
 	DL_APPEND(a->places[stage], p);
 	p->stage = stage;
-	DL_DELETE(a->bucket->addresses[a->least], a);
+	step_out(a);
 	stand_in(a, a->bucket);
 }
 
@@ -227,4 +234,34 @@ struct half_open_place *half_open_victim(const struct half_open *h, struct slice
 	}
 	p = own == NULL ? NULL : least_place(own);
 	return p != NULL && p->stage <= stage ? p : NULL;
+}
+
+/* --- before all places are taken --- */
+
+#define EARLY_MARGIN 4 /* a handful in flight is no attack */
+
+size_t half_open_median(const struct half_open *h)
+{
+	size_t all = HASH_COUNT(h->addresses), seen = 0;
+
+	for (const struct half_open_bucket *b = h->fewest; b != NULL; b = b->more) {
+		seen += b->members;
+		if (seen * 2 >= all)
+			return b->each;
+	}
+	return 0;
+}
+
+bool half_open_refuses_early(const struct half_open *h, struct slice key, size_t max,
+                             uint64_t chance)
+{
+	size_t begin = max - max / 4, median;
+
+	if (h->count <= begin || h->count >= max)
+		return false;
+	median = half_open_median(h);
+	/* mutant: half_open_early_by_median */
+	if (count_of(find(h, key, hash_of(key))) <= median + median / 2 + EARLY_MARGIN)
+		return false;
+	return chance % (max - begin) < h->count - begin;
 }

@@ -59,4 +59,14 @@ struct half_open_place *half_open_victim(const struct half_open *h, struct slice
 /* Has no address at least two more than `key`? */
 bool half_open_is_even(const struct half_open *h, struct slice key);
 
+/* How many the address in the middle has, the lower one of two; 0: there are none. At most as many
+ * steps as there are different numbers. */
+size_t half_open_median(const struct half_open *h);
+/* Is one more connection of the address `key` refused although there are places, `max` in all? From
+ * three quarters of them on by chance, the more of them are taken the more often; and only if the
+ * address has clearly more than the one in the middle: equal crowds are not refused. `chance`: any
+ * number. */
+bool half_open_refuses_early(const struct half_open *h, struct slice key, size_t max,
+                             uint64_t chance);
+
 #endif

@@ -1,6 +1,7 @@
 /* Who may come in, and whom it displaces. */
 #include "client/half_open_places.h"
 
+#include "base/random.h"
 #include "client/client_list.h"
 #include "client/connection_limits.h"
 #include "net/listener.h"
@@ -19,17 +20,24 @@ static bool is_fresh(const struct worker *w, const struct half_open_place *place
 	return w->executor.now_ms - since_ms <= CROWD_FRESH_MS;
 }
 
-bool half_open_places_make(struct worker *w, struct stream *stream, enum half_open_stage stage)
+/* This worker's places. */
+static size_t places_of(const struct worker *w, const struct stream *stream)
 {
 	const struct conf_listener *l =
 	    config_snapshot_listener(w->snapshot, stream_listener(stream));
 	unsigned workers = w->shared->worker_count;
-	uint32_t max =
-	    l == NULL ? UINT32_MAX : l->limits.unauthenticated; /* it will be closed soon */
+
+	if (l == NULL) /* it will be closed soon */
+		return UINT32_MAX;
+	return l->limits.unauthenticated < workers ? 1 : l->limits.unauthenticated / workers;
+}
+
+bool half_open_places_make(struct worker *w, struct stream *stream, enum half_open_stage stage)
+{
 	struct half_open_place *victim;
 
 	REQUIRE_EXECUTOR(&w->executor);
-	if (w->clients->half_open.count < (max < workers ? 1 : max / workers))
+	if (w->clients->half_open.count < places_of(w, stream))
 		return true;
 	victim = half_open_victim(&w->clients->half_open, stream_peer_key(stream), stage);
 	/* All places are taken evenly, and the connection that would be displaced is new: many
@@ -76,6 +84,17 @@ enum half_open_stage half_open_places_stage(const struct stream *stream)
 	return stream_is_established(stream) ? HALF_OPEN_HANDSHAKE : HALF_OPEN_ACCEPTED;
 }
 
+/* Only what comes over a network. */
+static bool is_refused_early(struct worker *w, const struct stream *stream)
+{
+	/* mutant: half_open_early */
+	if (!half_open_refuses_early(&w->clients->half_open, stream_peer_key(stream),
+	                             places_of(w, stream), random_u64()))
+		return false;
+	count(&w->counters.refused_early);
+	return true;
+}
+
 bool half_open_places_admit(struct worker *w, struct stream *stream)
 {
 	const struct conf_listener *l = worker_listener(w, stream_listener(stream));
@@ -83,7 +102,8 @@ bool half_open_places_admit(struct worker *w, struct stream *stream)
 
 	if (w->stopping || (counted && !connection_limits_take_address(w, stream, l)))
 		return false;
-	if (half_open_places_make(w, stream, half_open_places_stage(stream)))
+	if (!(counted && is_refused_early(w, stream)) &&
+	    half_open_places_make(w, stream, half_open_places_stage(stream)))
 		return true;
 	if (counted)
 		connection_limits_give_address(w, stream);

@@ -13,6 +13,7 @@ import time
 import mqtt
 import pytest
 from broker_fixture import BrokerFixture
+from control import rows
 from timeouts import scaled_timeout
 from wire import Wire, fresh_address, tls_context
 
@@ -124,6 +125,19 @@ def test_32_slow_devices(new_broker):
     """1.5 s for a handshake, beside 1,500 half-open of 16 addresses, two workers."""
     with new_broker(config={"workers": 2}) as broker:
         assert all(devices_beside_holders(broker, 1500, [fresh_address() for _ in range(32)], 1.5))
+
+
+def test_who_holds_much_is_refused_before_all_places_are_taken(new_broker):
+    """By chance, from three quarters on; who holds as many as most is not, and a device comes in."""
+    crowds = [(90, [fresh_address()]), (12, [fresh_address() for _ in range(12)])]
+    with new_broker(config={"limits": {"unauthenticated": 100, "connect_timeout": "60s"}, "control": {"socket": "control.sock"}}) as broker:
+        with contextlib.ExitStack() as stack:
+            for number, addresses in reversed(crowds):
+                stack.enter_context(Holders(broker.port, number, addresses))
+            deadline = time.monotonic() + scaled_timeout(30)
+            while rows(broker, "status")[0]["refused_early"] == 0:
+                assert time.monotonic() < deadline
+            Wire(broker, source=fresh_address()).close()
 
 
 def test_progress_goes_before_age(new_broker):

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -82,6 +83,35 @@ static void progress(unsigned i, unsigned stage)
 	}
 }
 
+static int by_number(const void *a, const void *b)
+{
+	size_t x = *(const size_t *)a, y = *(const size_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void check_early(unsigned address)
+{
+	size_t counts[ADDRESSES], n = 0, there = table.count, median, refused = 0;
+	bool has_more;
+
+	for (unsigned a = 0; a < ADDRESSES; a++) {
+		counts[n] = count_of(a);
+		n += counts[n] > 0;
+	}
+	qsort(counts, n, sizeof(counts[0]), by_number);
+	median = n == 0 ? 0 : counts[(n - 1) / 2];
+	assert_int_equal(half_open_median(&table), median);
+	has_more = count_of(address) > median + median / 2 + 4;
+	/* Of 40 places 30 may be taken by anybody; then each number is a part of ten. */
+	for (unsigned chance = 0; chance < 10; chance++)
+		refused += half_open_refuses_early(&table, key_of(address), 40, 700 + chance);
+	if (!has_more || there <= 30 || there >= 40)
+		assert_int_equal(refused, 0);
+	else
+		assert_int_equal(refused, there - 30);
+}
+
 /* The rule, word by word. */
 static void check_victim(unsigned address, unsigned stage)
 {
@@ -134,6 +164,8 @@ static void places_after_random_events_equal_the_model(void **state)
 		}
 		assert_int_equal(table.count, there);
 		check_victim(random_below(ADDRESSES), random_below(HALF_OPEN_STAGES));
+		if (step % 8 == 0)
+			check_early(random_below(ADDRESSES));
 	}
 	for (unsigned i = 0; i < PLACES; i++)
 		remove_one(i); /* fine for those that are not there */
