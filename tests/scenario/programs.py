@@ -26,18 +26,31 @@ class Zigbee2Mqtt(LineProcess):
     """zigbee2mqtt with its data in a directory of its own, and with the radio that the test emulates."""
 
     def __init__(self, directory, broker, user, radio, version, names):
-        directory.mkdir()
-        (directory / "configuration.yaml").write_text(json.dumps({
-            "version": 4,
+        self.start(directory, radio, names, "", {
             "mqtt": {"server": f"mqtts://localhost:{broker.addresses[0][1]}", "ca": str(broker.pki.path("ca.crt")), "user": user,
                      "password": broker.password(user), "version": version},
+            "homeassistant": {"enabled": True}})
+
+    @classmethod
+    def configured(cls, directory, radio, text):
+        """With lines of configuration.yaml that say all about the broker."""
+        made = cls.__new__(cls)
+        made.start(directory, radio, {}, text, {})
+        return made
+
+    def start(self, directory, radio, names, text, settings):
+        directory.mkdir()
+        settings = {
+            "version": 4,
+            **settings,
             "serial": {"adapter": "deconz", "port": radio.url},
             "advanced": {"channel": 11, "pan_id": 4660, "ext_pan_id": list(range(8)), "network_key": list(range(16)),
                          "log_output": ["console"]},
-            "homeassistant": {"enabled": True},
             "frontend": {"enabled": False},
             "devices": {device: {"friendly_name": name} for device, name in names.items()},
-        }), encoding="utf-8")
+        }
+        (directory / "configuration.yaml").write_text(
+            text + "".join(f"{name}: {json.dumps(value)}\n" for name, value in settings.items()), encoding="utf-8")
         place = installed("zigbee2mqtt")
         # It would build itself anew where it finds a git repository with another commit than its own.
         environment = {**os.environ, "ZIGBEE2MQTT_DATA": str(directory), "Z2M_ONBOARD_NO_SERVER": "1",

@@ -12,7 +12,9 @@ from broker_fixture import free_port
 from clients import HERE
 from mqtt import Will
 from process import TIMEOUT_S, LineProcess
+from programs import START_S, Zigbee2Mqtt, installed
 from proxies import find_server
+from radio import Radio
 from test_programs import denials
 from test_setup import Site, table
 from wire import Wire, tls_context
@@ -121,6 +123,29 @@ def test_a_bridge_is_configured_as_the_template_says():
     lines = [line for line in re.findall(r"^#     (.*)", template, re.M) if line.startswith(("topic", "remote_user", "remote_clientid"))]
     assert len(lines) == 4 and [line for line in lines if line not in entered.splitlines()] == []
     assert "mosquitto-bridge" in [row[0] for row in table()]
+
+
+@pytest.mark.parametrize("login", ["password", "certificate"])
+def test_zigbee2mqtt(tmp_path, login):
+    """A new one, without devices: it connects with the printed lines, and announces itself to Home Assistant."""
+    installed("zigbee2mqtt")
+    (tmp_path / "site").mkdir(mode=0o700)
+    own = Site(tmp_path / "site").setup("--login", login, "--name", "localhost", "--program", "zigbee2mqtt", "--program", "home-assistant")
+    radio = Radio()
+    try:
+        with own, client(own, "homeassistant") as head:
+            head.subscribe("zigbee2mqtt/bridge/state", "homeassistant/#")
+            program = Zigbee2Mqtt.configured(tmp_path / "data", radio, printed(own, "zigbee2mqtt"))
+            try:
+                program.wait_line("Zigbee2MQTT started!", timeout_s=START_S)
+                while head.message().payload != b'{"state":"online"}':
+                    pass
+                program.wait_line("/permit_join/config", timeout_s=START_S)
+            finally:
+                program.kill()
+            assert denials(own) == []
+    finally:
+        radio.close()
 
 
 # Programs that know only the system's store of CAs
