@@ -1,7 +1,7 @@
 /* What a server sends, through the client's state machine: all at once, and in pieces. Both end in
  * the same state with the same bytes put out.
- * Input: a byte of flags (5.0, requests before), a byte for the size of pieces, then the server's
- * bytes. */
+ * Input: a byte of flags (5.0, requests before, a second connection, aliases offered), a byte for
+ * the size of pieces, then the server's bytes. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -15,12 +15,14 @@ enum flag {
 	FLAG_V5 = 1,
 	FLAG_REQUESTS = 2,
 	FLAG_AGAIN = 4, /* a second connection gets the same bytes */
+	FLAG_ALIASES = 8,
 };
 
 struct client {
 	struct mqtt_protocol p;
 	struct buf out;
 	size_t messages, answers;
+	struct buf topics; /* of all messages: aliases too mean the same in pieces */
 };
 
 static bool on_message(void *arg, const struct publish *m)
@@ -28,6 +30,8 @@ static bool on_message(void *arg, const struct publish *m)
 	struct client *c = arg;
 
 	REQUIRE(topic_name_valid(m->topic) && m->qos <= 2 && (m->qos == 0) == (m->packet_id == 0));
+	REQUIRE(m->properties.topic_alias <= c->p.options->topic_alias_maximum);
+	buf_put_slice(&c->topics, m->topic);
 	c->messages++;
 	return true;
 }
@@ -97,14 +101,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	options.version = (data[0] & FLAG_V5) != 0 ? MQTT_5_0 : MQTT_3_1_1;
 	options.session_expiry_s = 60;
+	options.topic_alias_maximum = (data[0] & FLAG_ALIASES) != 0 ? 3 : 0;
 	bytes = slice_of(data + 2, size - 2);
 	run_client(&whole, &options, bytes, SIZE_MAX, data[0]);
 	run_client(&cut, &options, bytes, (size_t)data[1] + 1, data[0]);
 	REQUIRE(slice_equal(buf_slice(&whole.out), buf_slice(&cut.out)));
+	REQUIRE(slice_equal(buf_slice(&whole.topics), buf_slice(&cut.topics)));
 	REQUIRE(whole.messages == cut.messages && whole.answers == cut.answers);
 	mqtt_protocol_fini(&whole.p);
 	mqtt_protocol_fini(&cut.p);
 	buf_fini(&whole.out);
 	buf_fini(&cut.out);
+	buf_fini(&whole.topics);
+	buf_fini(&cut.topics);
 	return 0;
 }

@@ -418,6 +418,28 @@ def test_a_subscriber_comes_back(new_broker, tmp_path):
         b.stop()
 
 
+def test_topic_aliases(new_broker, tmp_path):
+    """A topic travels once in each connection. [MQTT5-3.3.2-7]"""
+    b = new_broker().start()
+    try:
+        c = clients_of(b, tmp_path)
+        sub = c.sub("-t", "long/#", "-F", "%t %A %p", "-C", "5")
+        old = c.sub("-V", "3.1.1", "-t", "long/#", "-F", "%t %A %p", "-C", "2")
+        for topic, text in (("long/one", "1"), ("long/two", "2"), ("long/two", "3"), ("long/one", "4")):
+            c.pub("-t", topic, "-m", text, "-q", "1")
+            sub.wait_line(f"{topic} {1 if topic == 'long/one' else 2} {text}")
+        assert lines_of(old) == ["long/one  1", "long/two  2"]
+        b.crash()
+        sub.wait_line("trying again in")
+        mark = sub.mark()
+        b.start()
+        sub.wait_line("subscribed to", mark, timeout_s=3 * TIMEOUT_S)
+        c.pub("-t", "long/two", "-m", "5", "-q", "1")
+        assert lines_of(sub)[-1] == "long/two 1 5"
+    finally:
+        b.stop()
+
+
 def test_deadline_and_signals(anna, topic):
     said = anna.refuse(TIMED_OUT, "sub", "-t", topic, "-C", "2", "-W", "1")
     assert "0 of 2 messages came within the time of --wait" in said

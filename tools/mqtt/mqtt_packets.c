@@ -163,8 +163,9 @@ static struct fault on_publish(struct mqtt_protocol *p, const struct frame *f)
 
 	if (!fault_is_none(fault))
 		return fault;
-	if (message.properties.topic_alias != 0) /* none were offered [MQTT5-3.3.2-9] */
-		return fault_of(REASON_TOPIC_ALIAS_INVALID, "the server used a Topic Alias");
+	fault = mqtt_aliases_resolve(&p->aliases, &message, p->options->topic_alias_maximum);
+	if (!fault_is_none(fault))
+		return fault;
 	/* mutant: client_takes_qos_2_once */
 	if (message.qos == 2 && !note_received(p, message.packet_id)) {
 		mqtt_packets_acknowledge(p, 2, message.packet_id, REASON_SUCCESS);

@@ -26,6 +26,7 @@ void mqtt_protocol_fini(struct mqtt_protocol *p)
 {
 	buf_fini_secret(&p->out); /* CONNECT has the password */
 	buf_fini(&p->in);
+	mqtt_aliases_clear(&p->aliases);
 	mqtt_in_flight_fini(&p->in_flight);
 	free(p->received);
 	*p = (struct mqtt_protocol){0};
@@ -41,6 +42,8 @@ static void put_connect_properties(struct buf *out, const struct mqtt_options *o
 		property_put_number(out, PROPERTY_RECEIVE_MAXIMUM, o->receive_maximum);
 	if (o->max_packet_bytes > 0)
 		property_put_number(out, PROPERTY_MAXIMUM_PACKET_SIZE, o->max_packet_bytes);
+	if (o->topic_alias_maximum > 0)
+		property_put_number(out, PROPERTY_TOPIC_ALIAS_MAXIMUM, o->topic_alias_maximum);
 	buf_put_slice(out, o->properties);
 }
 
@@ -88,6 +91,8 @@ void mqtt_protocol_close(struct mqtt_protocol *p)
 	buf_fini(&p->in);
 	p->in_needed = 0;
 	p->state = MQTT_CLOSED;
+	/* [MQTT5-3.3.2-7] mutant: client_forgets_aliases */
+	mqtt_aliases_clear(&p->aliases);
 	/* What was put and never sent is as old as the last that was heard. */
 	if (p->in_flight.untimed > 0)
 		mqtt_in_flight_note_sent(&p->in_flight, p->heard_ms);

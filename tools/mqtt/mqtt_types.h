@@ -3,6 +3,7 @@
 #ifndef MQTT_MQTT_TYPES_H
 #define MQTT_MQTT_TYPES_H
 
+#include "mqtt/mqtt_aliases.h"
 #include "mqtt/mqtt_in_flight.h"
 #include "proto/packet_connack.h"
 #include "proto/packet_connect.h"
@@ -25,6 +26,8 @@ struct mqtt_options {
 	/* Ours under way, where the server's Receive Maximum is not smaller; 0: as many as it
 	 * permits. */
 	uint16_t send_maximum;
+	/* Topic aliases that the server may set (5.0); 0: none. Messages come with their topic. */
+	uint16_t topic_alias_maximum;
 	/* The largest packet to us; 0: no limit but the standard's. */
 	uint32_t max_packet_bytes;
 	uint32_t session_expiry_s; /* 5.0 */
@@ -82,6 +85,8 @@ struct mqtt_protocol {
 	size_t in_needed;
 	/* Requests without their acknowledgement. */
 	struct mqtt_in_flight in_flight;
+	/* What the server has set on this connection. */
+	struct mqtt_aliases aliases;
 	/* Identifiers of QoS 2 that came and were not released. */
 	uint16_t *received;
 	uint64_t sent_ms, heard_ms, ping_ms;

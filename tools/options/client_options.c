@@ -22,6 +22,7 @@
 #define DEFAULT_PORT_PLAIN 1883
 #define DEFAULT_KEEP_ALIVE 60
 #define RECEIVE_MAXIMUM    1000
+#define ALIAS_MAXIMUM      16
 #define RETRY_MIN_MS       1000
 #define RETRY_MAX_MS       30000
 #define RANDOM_ID_BYTES    6
@@ -484,6 +485,7 @@ void client_options_fill(const struct client_options *o, struct mqtt_tls *tls,
 	    .resends = true,
 	    .keep_alive_s = o->keep_alive_s,
 	    .receive_maximum = o->version == MQTT_5_0 ? RECEIVE_MAXIMUM : 0,
+	    .topic_alias_maximum = o->version == MQTT_5_0 ? ALIAS_MAXIMUM : 0,
 	    .send_maximum = o->send_maximum,
 	    .session_expiry_s = o->session_expiry_s,
 	    .has_user_name = o->user != NULL,

@@ -294,6 +294,10 @@ static bool put_property(const struct conversion *c, char letter)
 	bool escapes = c->o->escapes;
 
 	switch (letter) {
+	case 'A':
+		if (properties_have(p, PROPERTY_TOPIC_ALIAS))
+			buf_printf(c->out, "%u", p->topic_alias);
+		return true;
 	case 'C':
 		put_text(c->out, p->content_type, escapes);
 		return true;

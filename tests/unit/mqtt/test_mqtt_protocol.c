@@ -412,6 +412,48 @@ static void limits(void **state)
 	mqtt_protocol_fini(&c.p);
 }
 
+/* Aliases of the server: [MQTT5-3.3.2-7] [MQTT5-3.1.2-26]. */
+static void aliases(void **state)
+{
+	static const struct {
+		const char *name, *bytes;
+		enum reason want;
+	} rows[] = {
+	    {"above the maximum", "30 08 0001 'a' 03 23 0003 'x'", REASON_TOPIC_ALIAS_INVALID},
+	    {"zero", "30 08 0001 'a' 03 23 0000 'x'", REASON_TOPIC_ALIAS_INVALID},
+	    {"of the connection before", "30 07 0000 03 23 0001 'x'", REASON_PROTOCOL_ERROR},
+	    {"never set", "30 07 0000 03 23 0002 'x'", REASON_PROTOCOL_ERROR},
+	};
+	struct client c;
+
+	(void)state;
+	init(&c, MQTT_5_0);
+	c.o.topic_alias_maximum = 2;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		mqtt_protocol_open(&c.p, SLICE("id"), 0);
+		expect_bytes("CONNECT", &c.p.out,
+		             "10 12 0004 'MQTT' 05 02 0000 03 22 0002 0002 'id'");
+		buf_clear(&c.p.out);
+		expect_reason("connack", input(&c, ACCEPTED_V5), REASON_OK);
+		expect_reason("other", input(&c, "30 07 0000 03 23 0001 'x'"),
+		              REASON_PROTOCOL_ERROR);
+		mqtt_protocol_close(&c.p);
+		open_with(&c, ACCEPTED_V5);
+		expect_reason("set", input(&c, "30 09 0002 'aa' 03 23 0001 '1'"), REASON_OK);
+		expect_reason("used", input(&c, "32 09 0000 0007 03 23 0001 '2'"), REASON_OK);
+		expect_reason("again", input(&c, "30 08 0001 'b' 03 23 0001 '3'"), REASON_OK);
+		expect_reason("used", input(&c, "30 07 0000 03 23 0001 '4'"), REASON_OK);
+		expect_reason("last", input(&c, "30 08 0001 'z' 03 23 0002 '5'"), REASON_OK);
+		expect_events(&c, "aa=1; aa=2; b=3; b=4; z=5; ");
+		mqtt_protocol_close(&c.p);
+		open_with(&c, ACCEPTED_V5);
+		expect_reason(rows[i].name, input(&c, rows[i].bytes), rows[i].want);
+		expect_events(&c, "");
+		mqtt_protocol_close(&c.p);
+	}
+	mqtt_protocol_fini(&c.p);
+}
+
 static void subscriptions(void **state)
 {
 	const struct subscribe_entry entry = {SLICE("a/#"), {.qos = 1}};
@@ -503,6 +545,7 @@ int main(void)
 	    cmocka_unit_test(exactly_once),
 	    cmocka_unit_test(later),
 	    cmocka_unit_test(limits),
+	    cmocka_unit_test(aliases),
 	    cmocka_unit_test(subscriptions),
 	    cmocka_unit_test(keep_alive),
 	    cmocka_unit_test(faults),
