@@ -16,6 +16,7 @@
 #include "net/tls/tls_tickets.h"
 #include "program/audit_file.h"
 #include "program/command_line.h"
+#include "sandbox/sandbox.h"
 #include "server/check_sessions.h"
 #include "server/check_user_ids.h"
 #include "server/config_load.h"
@@ -182,6 +183,31 @@ static bool check_certificates(const struct config_snapshot *snapshot)
 	return ok;
 }
 
+/* Before anybody is served. */
+static void enter_sandbox(const struct conf *conf)
+{
+	const char *why = "";
+
+	if (conf->sandbox == CONF_SANDBOX_OFF)
+		return;
+	if (sandbox_enter(&why))
+		LOG_NO_FIELDS(SANDBOX_ENTERED);
+	else
+		LOG(SANDBOX_MISSING, .cause = why);
+}
+
+static void print_sandbox(const struct conf *conf)
+{
+	const char *why = "";
+
+	if (conf->sandbox == CONF_SANDBOX_OFF)
+		printf("Sandbox: off\n");
+	else if (sandbox_is_possible(&why))
+		printf("Sandbox: on\n");
+	else
+		printf("Sandbox: not in force: %s\n", why);
+}
+
 static int check(const char *path)
 {
 	struct tls_tickets *tickets = tls_tickets_new();
@@ -193,6 +219,7 @@ static int check(const char *path)
 		char *text = exposure_text(snapshot);
 
 		printf("%s is valid. Access:\n%s\n", path, text);
+		print_sandbox(snapshot->conf);
 		free(text);
 	}
 	config_snapshot_unref(&snapshot);
@@ -224,8 +251,10 @@ static int run(const char *path)
 	int status = 2;
 
 	store_sigbus_explain("broker");
-	if (snapshot != NULL && open_log(snapshot->conf))
+	if (snapshot != NULL && open_log(snapshot->conf)) {
+		enter_sandbox(snapshot->conf);
 		status = server_run(snapshot, tickets);
+	}
 	log_stop();
 	audit_file_close();
 	config_snapshot_unref(&snapshot);

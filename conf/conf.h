@@ -72,6 +72,11 @@ struct conf_certificate {
 };
 
 /* What becomes of logins by certificate when the revocation list has expired. */
+enum conf_sandbox {
+	CONF_SANDBOX_ON,
+	CONF_SANDBOX_OFF,
+};
+
 enum conf_crl_expired {
 	CRL_EXPIRED_REFUSE,
 	CRL_EXPIRED_ACCEPT,
@@ -263,6 +268,7 @@ struct conf {
 	char *log_trace; /* NULL: all */
 	char *log_audit;
 	char *control_socket;
+	enum conf_sandbox sandbox;
 };
 
 #endif

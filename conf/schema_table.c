@@ -41,6 +41,10 @@ static const struct schema_word crl_expired_words[] = {
     {"refuse", CRL_EXPIRED_REFUSE},
     {"accept", CRL_EXPIRED_ACCEPT},
 };
+static const struct schema_word sandbox_words[] = {
+    {"on", CONF_SANDBOX_ON},
+    {"off", CONF_SANDBOX_OFF},
+};
 static const struct schema_word certificate_user_words[] = {
     {"none", CERTIFICATE_USER_NONE},           {"cn", CERTIFICATE_USER_CN},
     {"san_dns", CERTIFICATE_USER_SAN_DNS},     {"san_uri", CERTIFICATE_USER_SAN_URI},
@@ -549,6 +553,13 @@ static const struct schema_key root_keys[] = {
     {"log", SCHEMA_MAPPING, 0, .offset = 0, .section = &log_section, .help = "The log."},
     {"control", SCHEMA_MAPPING, 0, .offset = 0, .section = &control_section,
      .help = "Inspection and control of a running broker."},
+    {"sandbox", SCHEMA_ENUM, KEY_RESTART, AT(struct conf, sandbox), .default_text = "on",
+     WORDS(sandbox_words),
+     .help = "on: the broker gives up what it does not need before it serves anybody. It gets no "
+             "new privileges, and the kernel does for it only what a broker needs: it can start no "
+             "program, look into no other process, open no raw socket and mount nothing. Where the "
+             "kernel cannot do that, the log says so, and the broker runs without it. off: for "
+             "debuggers and for libraries that are loaded into the broker."},
 };
 const struct schema_section schema_root = {
     "broker.yaml",
