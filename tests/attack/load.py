@@ -354,7 +354,7 @@ ATTACKS = {
     "byte-flood": Attack(byte_flood, limits(byte_rate="1M")),
     "slow-readers": Attack(slow_readers),
     "one-user": Attack(one_user),
-    **{kind: Attack(mixed(kind)) for kind in ("overlapping", "fan-out", "replays", "takeovers", "expiry", "reload")},
+    **{kind: Attack(mixed(kind), limits(sessions_per_user=10_000)) for kind in ("overlapping", "fan-out", "replays", "takeovers", "expiry", "reload")},
 }
 
 
