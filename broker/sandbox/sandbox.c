@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <linux/seccomp.h>
-#include <net/if.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
@@ -25,7 +25,7 @@ static const int allowed[] = {
 };
 
 /* Permitted where (argument & mask) == value. */
-struct condition {
+struct permission {
 	int call;
 	unsigned argument;
 	uint64_t mask, value;
@@ -39,7 +39,7 @@ struct condition {
 	            CLONE_NEWNET | CLONE_NEWCGROUP))
 #define THREAD ((uint64_t)CLONE_THREAD)
 
-static const struct condition conditions[] = {
+static const struct permission permissions[] = {
     {SCMP_SYS(socket), 0, ALL, AF_UNIX},
     {SCMP_SYS(socket), 0, ALL, AF_INET},
     {SCMP_SYS(socket), 0, ALL, AF_INET6},
@@ -86,7 +86,7 @@ static int permit_all(scmp_filter_ctx filter, const int *calls, size_t count)
 	return rc;
 }
 
-static int permit_where(scmp_filter_ctx filter, const struct condition *c)
+static int permit_where(scmp_filter_ctx filter, const struct permission *c)
 {
 	struct scmp_arg_cmp compare = {
 	    .arg = c->argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = c->mask, .datum_b = c->value};
@@ -100,11 +100,11 @@ static int permit(scmp_filter_ctx filter)
 
 	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(signalling); i++)
 		rc = permit_where(filter,
-		                  &(struct condition){signalling[i], 0, ALL, (uint64_t)getpid()});
+		                  &(struct permission){signalling[i], 0, ALL, (uint64_t)getpid()});
 	if (VAKT_SANITIZED && rc == 0)
 		rc = permit_all(filter, for_sanitizers, ARRAY_LEN(for_sanitizers));
-	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(conditions); i++)
-		rc = permit_where(filter, &conditions[i]);
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(permissions); i++)
+		rc = permit_where(filter, &permissions[i]);
 	return rc;
 }
 

@@ -1,5 +1,5 @@
-/* S9: what code that somebody else brings into the broker cannot do. Each attempt is made twice, in a
- * process of its own: with the sandbox the kernel knows no such call; without it, it answers
+/* S9: what code that somebody else brings into the broker cannot do. Each attempt is made twice, in
+ * a process of its own: with the sandbox the kernel knows no such call; without it, it answers
  * otherwise, so that it is the sandbox that this test sees. */
 #include <errno.h>
 #include <fcntl.h>
