@@ -47,6 +47,10 @@ static const struct row rows[] = {
     {"", "workers", "'7'", "7"},
     {"", "workers", "Auto", NULL},
     NO_NUMBER("", "workers"),
+    {"", "sandbox", "on", "on"},
+    {"", "sandbox", "off", "off"},
+    {"", "sandbox", "true", NULL},
+    {"", "sandbox", "landlock", NULL},
 
     {"listeners", "protocol", "mqtt", "mqtt"},
     {"listeners", "protocol", "websocket", NULL},

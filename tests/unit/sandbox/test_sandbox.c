@@ -204,14 +204,9 @@ static int status_of(attempt_fn *attempt, bool in_sandbox)
 
 static void what_a_broker_never_does_is_refused(void **state)
 {
-	const char *why = "";
 	unsigned seen = 0;
 
 	(void)state;
-	if (!sandbox_is_possible(&why)) {
-		print_message("# %s\n", why);
-		skip();
-	}
 	for (size_t i = 0; i < ARRAY_LEN(attempts); i++) {
 		const struct attempt *a = &attempts[i];
 		/* It has an end of its own without the sandbox. */
@@ -254,11 +249,9 @@ static long what_it_needs(void)
 
 static void what_a_broker_does_is_permitted(void **state)
 {
-	const char *why = "";
-
 	(void)state;
-	if (VAKT_SANITIZED || !sandbox_is_possible(&why))
-		skip();
+	if (VAKT_SANITIZED) /* which permits more */
+		return;
 	assert_int_equal(status_of(what_it_needs, true), 0);
 }
 
@@ -289,11 +282,7 @@ static long threads_follow(void)
 
 static void it_holds_for_threads_that_are_there(void **state)
 {
-	const char *why = "";
-
 	(void)state;
-	if (!sandbox_is_possible(&why))
-		skip();
 	assert_int_equal(status_of(threads_follow, false), 0);
 }
 
@@ -305,6 +294,12 @@ int main(void)
 	    cmocka_unit_test(it_holds_for_threads_that_are_there),
 	};
 
+	const char *why = "";
+
+	if (!sandbox_is_possible(&why)) {
+		printf("1..0 # SKIP %s\n", why);
+		return 0;
+	}
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
