@@ -187,5 +187,6 @@ int main(void)
 	    cmocka_unit_test(one_that_closes_is_forgotten),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
