@@ -20,7 +20,8 @@ PROGRAMS = ("broker", "broker-passwd", "broker-acl", "broker-ctl", "broker-store
             "broker-pub", "broker-sub", "broker-rr", "broker-bench")
 MANUAL = ("man1/broker-passwd.1", "man1/broker-acl.1", "man1/broker-ctl.1", "man1/broker-store.1", "man1/broker-pki.1", "man1/broker-pub.1",
           "man1/broker-sub.1", "man1/broker-rr.1", "man1/broker-bench.1", "man5/broker.yaml.5",
-          "man5/acl.yaml.5", "man7/vakt.7", "man8/broker.8", "man8/vakt-setup.8", "man7/vakt-gateway.7")
+          "man5/acl.yaml.5", "man7/vakt.7", "man8/broker.8", "man8/vakt-setup.8", "man7/vakt-gateway.7", "man7/vakt-tutorial.7",
+          "man7/vakt-recipes.7")
 DOCUMENTS = ("broker.yaml.example", "acl.yaml.example", "README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE",
              "acl/home-assistant.yaml", "acl/hemtjanst.yaml", "acl/bridge.yaml")
 
