@@ -44,7 +44,6 @@ static void print_usage(FILE *to)
 	      "       broker --check -c broker.yaml    check everything that a start checks, print "
 	      "who can connect\n"
 	      "       broker --dump -c broker.yaml     print the effective configuration\n"
-	      "       broker --version\n"
 	      "\n"
 	      "  --trust-owner USER   also trust files that belong to this user (name or number)\n"
 	      "  --trust-group GROUP  also trust files that this group may write\n"

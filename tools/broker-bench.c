@@ -47,10 +47,6 @@ struct options {
 
 static void print_usage(FILE *to)
 {
-	if (to == stderr) {
-		client_options_usage(to, usage_text);
-		return;
-	}
 	fputs(usage_text, to);
 	client_options_usage_to_connect(to);
 	fputs(usage_of_connections, to);

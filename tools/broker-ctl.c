@@ -31,21 +31,22 @@ static void print_command(FILE *to, const struct ctl_command *c)
 
 	(void)snprintf(words, sizeof(words), "%s%s%s", c->name, c->word == NULL ? "" : " ",
 	               c->word == NULL ? "" : c->word);
-	fprintf(to, "  %-25s %s\n", words, c->summary);
+	command_line_put_row(to, words, 28, c->summary);
 }
 
 static void print_option(FILE *to, size_t option)
 {
 	const char *word = ctl_option_rows[option].word;
-	struct buf takers = {0};
+	struct buf text = {0};
 	char words[40];
 
-	ctl_command_put_takers(&takers, option, ", ");
+	ctl_command_put_takers(&text, option, ", ");
+	buf_printf(&text, ": %s", ctl_option_rows[option].text);
+	buf_put_u8(&text, '\0');
 	(void)snprintf(words, sizeof(words), "--%s%s%s", ctl_option_rows[option].name,
 	               word == NULL ? "" : " ", word == NULL ? "" : word);
-	fprintf(to, "  %-16s %.*s: %s\n", words, (int)takers.len, (const char *)takers.data,
-	        ctl_option_rows[option].text);
-	buf_fini(&takers);
+	command_line_put_row(to, words, 19, (const char *)text.data);
+	buf_fini(&text);
 }
 
 static void print_usage(FILE *to)

@@ -25,11 +25,17 @@
 
 static const struct command_line *current;
 
+#define COMMON_COUNT 4 /* options that all programs have */
+
+static size_t row_of_letter(int letter);
+
 static int take_help(void *options, const char *value)
 {
 	(void)options;
 	(void)value;
 	current->print_usage(stdout);
+	printf("\n  --help, --version%s\n\nThe manual: man %s\n",
+	       row_of_letter('h') < COMMON_COUNT ? "; -h is --help" : "", current->program);
 	return -1;
 }
 
@@ -61,6 +67,39 @@ static int take_trust_group(void *options, const char *value)
 	                                         value);
 }
 
+/* ---- the usage ---- */
+
+#define USAGE_WIDTH 96
+
+static void indent(FILE *to, unsigned columns)
+{
+	fprintf(to, "%*s", (int)columns, "");
+}
+
+void command_line_put_row(FILE *to, const char *words, unsigned column, const char *text)
+{
+	size_t at = (size_t)fprintf(to, "  %s", words);
+
+	if (at + 2 > column) {
+		fputc('\n', to);
+		at = 0;
+	}
+	indent(to, column - (unsigned)at);
+	at = column;
+	while (*text != '\0') {
+		size_t len = strcspn(text, " ");
+
+		if (at > column && at + 1 + len > USAGE_WIDTH) {
+			fputc('\n', to);
+			indent(to, column);
+			at = column;
+		}
+		at += (size_t)fprintf(to, "%s%.*s", at == column ? "" : " ", (int)len, text);
+		text += len + strspn(text + len, " ");
+	}
+	fputc('\n', to);
+}
+
 /* -1 ends the program with status 0. */
 static const struct command_option common[] = {
     {"help", 'h', false, take_help},
@@ -69,7 +108,7 @@ static const struct command_option common[] = {
     {"trust-group", 0, true, take_trust_group},
 };
 
-#define COMMON_COUNT ARRAY_LEN(common)
+_Static_assert(ARRAY_LEN(common) == COMMON_COUNT, "all of them");
 
 static const struct command_option *option_at(size_t row)
 {
@@ -263,10 +302,10 @@ int report_usage(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	put_error(format, args);
+	fprintf(stderr, "%s: ", current->program);
+	vfprintf(stderr, format, args);
+	fprintf(stderr, " (see %s --help)\n", current->program);
 	va_end(args);
-	fputc('\n', stderr);
-	current->print_usage(stderr);
 	return EXIT_USAGE;
 }
 

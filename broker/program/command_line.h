@@ -50,8 +50,11 @@ struct command_line {
 	bool is_broker;
 };
 
-/* First of all: what a process with secrets needs, and the name for report_error. Calls of
- * print_usage follow from wrong use. */
+/* A row of a usage: "  WORDS", and `text` from `column` on, in as many lines as it needs. */
+void command_line_put_row(FILE *to, const char *words, unsigned column, const char *text);
+
+/* First of all: what a process with secrets needs, and the name for report_error. print_usage is
+ * called for --help. */
 void command_line_start(const struct command_line *line);
 /* Read all options into `options`. -1: go on with the words from argv[optind]; otherwise the exit
  * status. */
@@ -61,7 +64,7 @@ int command_line_finish(int status);
 
 /* "broker-acl: ..." to standard error. Returns `status`. */
 int report_error(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The same, and the usage. Returns EXIT_USAGE. */
+/* The same, with the way to --help. Returns EXIT_USAGE. */
 int report_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* There is no command (`kind`) of that name: which one was meant? Returns EXIT_USAGE. */
 int report_unknown(const char *kind, const char *word, const char *const *names, size_t count);

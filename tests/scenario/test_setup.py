@@ -267,8 +267,8 @@ def test_certificates_of_somebody_else(site):
     (["--name", "a b"], "no name or address"),
     (["--login", "token"], "neither password nor certificate"),
     (["--port", "0"], "from 1 to 65535"),
-    (["--nonsense"], "is not an option"),
-    (["--admin"], "wants a value"),
+    (["--nonsense"], "there is no option '--nonsense' (see vakt-setup --help)"),
+    (["--admin"], "--admin needs a value"),
 ])
 def test_wrong_use(site, options, said):
     done = subprocess.run([SETUP, "-c", site.directory / "broker.yaml", *options], text=True, capture_output=True, check=False,

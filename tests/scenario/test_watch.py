@@ -375,7 +375,7 @@ def test_no_broker_no_socket_no_use(new_broker):
     assert "control: { socket:" in ctl(broker, "status", status=2).stderr
     # An unknown command is named, even where something else is missing as well.
     done = subprocess.run([CTL, "statsu"], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 2 and "there is no command 'statsu'" in done.stderr and "-c broker.yaml\n" not in done.stderr.split("usage:")[0]
+    assert done.returncode == 2 and "there is no command 'statsu'" in done.stderr and "-c broker.yaml" not in done.stderr
     broker.config["control"] = {"socket": "control.sock"}
     broker.write()
     assert "is not running" in ctl(broker, "status", status=1).stderr
@@ -388,7 +388,7 @@ def test_no_broker_no_socket_no_use(new_broker):
                         (["retained", "a", "--raw", "--json"], "--raw cannot be combined"),
                         (["status", "--socket", "x"], "not both")):
         done = ctl(broker, *words, status=2)
-        assert says in done.stderr.splitlines()[0] and "usage:" in done.stderr and done.stdout == "", (words, done.stderr)
+        assert says in done.stderr and done.stderr.count("\n") == 1 and "(see broker-ctl --help)" in done.stderr and done.stdout == "", (words, done.stderr)
     broker.write_file("broker.yaml", "listners: []\n")
     assert "did you mean 'listeners'" in ctl(broker, "status", status=2).stderr
 

@@ -7,6 +7,7 @@
 
 #include "base/array.h"
 #include "base/require.h"
+#include "program/command_line.h"
 #include "proto/topic.h"
 #include "stamp.h"
 
@@ -345,7 +346,7 @@ void workload_format(const struct workload *w, enum workload_key key, struct buf
 void workload_print_usage(FILE *to)
 {
 	for (size_t i = 0; i < WORKLOAD_KEYS; i++) {
-		char name[64];
+		char name[64], text[512];
 		size_t len = (size_t)snprintf(name, sizeof(name), "--%s%s%s", rows[i].name,
 		                              rows[i].value[0] == '\0' ? "" : " ", rows[i].value);
 
@@ -353,14 +354,11 @@ void workload_print_usage(FILE *to)
 			if (name[n] == '_')
 				name[n] = '-';
 		}
-		if (len > 26)
-			fprintf(to, "  %s\n  %-26s", name, "");
-		else
-			fprintf(to, "  %-26s", name);
-		fprintf(to, " %s", rows[i].help);
 		if (rows[i].kind != KIND_FLAG && strcmp(rows[i].preset, "0") != 0)
-			fprintf(to, " (%s)", rows[i].preset);
-		fputc('\n', to);
+			(void)snprintf(text, sizeof(text), "%s (%s)", rows[i].help, rows[i].preset);
+		else
+			(void)snprintf(text, sizeof(text), "%s", rows[i].help);
+		command_line_put_row(to, name, 29, text);
 	}
 }
 

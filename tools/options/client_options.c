@@ -312,10 +312,6 @@ void client_options_usage_to_connect(FILE *to)
 
 void client_options_usage(FILE *to, const char *text)
 {
-	if (to == stderr) {
-		fprintf(to, "%.*s\n--help lists all options.\n", (int)strcspn(text, "\n"), text);
-		return;
-	}
 	fputs(text, to);
 	client_options_usage_to_connect(to);
 	fputs("Session:\n"
@@ -329,7 +325,7 @@ void client_options_usage(FILE *to, const char *text)
 	      "  -W, --wait DURATION           give up after that time\n"
 	      "  --keep-trying                 also when the first connection fails\n"
 	      "  --no-reconnect                end when the connection is lost\n"
-	      "  -d, --debug  --quiet  --help  --version\n",
+	      "  -d, --debug  --quiet\n",
 	      to);
 }
 
