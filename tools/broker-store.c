@@ -11,75 +11,42 @@
 #include "base/array.h"
 #include "base/clock.h"
 #include "program/command_line.h"
-#include "store/row_json.h"
 #include "store/store_files.h"
 #include "store/store_sigbus.h"
+#include "store_tool/progress.h"
+#include "store_tool/retention.h"
+#include "store_tool/store_dump.h"
+#include "store_tool/store_source.h"
+
+#define STANDARD_INPUT "-"
+#define KEEP_MAX       100000
+
+static struct retention keep; /* of the command line */
 
 static const char usage_text[] =
     "usage: broker-store PATH info | check | dump\n"
-    "       broker-store PATH backup TO\n"
+    "       broker-store PATH backup [--keep N] [--keep-days N] TO\n"
     "       broker-store DIRECTORY compact\n"
     "       broker-store DIRECTORY restore FROM\n"
+    "       broker-store DIRECTORY load FROM\n"
     "\n"
     "  PATH     the directory of a store, or a file: a backup\n"
     "  info     print the size, and the number of rows of each table\n"
     "  check    read everything and report damage\n"
-    "  dump     print all rows, one line of JSON each\n"
+    "  dump     print all rows, one line of JSON each: a portable copy, which 'load' reads\n"
     "  backup   make a copy, verified and on disk, in a new file or a directory;\n"
     "           also while the broker runs\n"
     "  compact  return unused space to the file system; the broker may not run\n"
     "  restore  replace the store by a backup, and rename the old one;\n"
     "           the broker may not run\n"
+    "  load     the same by a dump, a file or - for standard input; made by this version or an\n"
+    "           older one, on any machine\n"
+    "\n"
+    "  --keep N         backup: TO is a directory, the name is the date; N backups stay there,\n"
+    "                   the older ones are removed when the new one is complete\n"
+    "  --keep-days N    backup: the same, and those of N days stay\n"
     "  --trust-owner USER, --trust-group GROUP\n"
     "           trust their files too, like the option of the broker\n";
-
-/* ---- sources ---- */
-
-/* A store at rest is read by the verifier, which accepts any bytes; the store of a running broker
- * through LMDB, in one transaction. */
-struct source {
-	const char *path;
-	int lock;            /* of a store at rest; -1: nothing to lock */
-	long pid;            /* of the broker that runs */
-	struct store *store; /* beside a broker */
-	uint32_t format;     /* then */
-	struct verify_report report;
-};
-
-static void source_close(struct source *s)
-{
-	store_close(s->store);
-	if (s->lock >= 0)
-		close(s->lock);
-}
-
-/* At rest: all rows to `row`, then 0 or an exit status. */
-static int read_at_rest(struct source *s, verify_row_fn *row, void *arg)
-{
-	char text[STORE_ERROR_TEXT] = "";
-
-	if (store_files_check(s->path, row, arg, &s->report, text) == 0)
-		return 0;
-	if (s->report.damages > 1)
-		return report_error(EXIT_FAILED, "%s; more damage was found, %" PRIu64 " in all",
-		                    text, s->report.damages);
-	return report_error(EXIT_FAILED, "%s", text);
-}
-
-static int open_beside(struct source *s)
-{
-	char text[STORE_ERROR_TEXT];
-
-	if (store_files_read(s->path, &s->format, text, &s->store) != 0)
-		return report_error(EXIT_FAILED, "%s", text);
-	return 0;
-}
-
-static bool source_open(struct source *s, const char *path)
-{
-	*s = (struct source){.path = path};
-	return store_files_hold(path, &s->lock, &s->pid);
-}
 
 /* ---- info ---- */
 
@@ -90,7 +57,7 @@ struct info {
 	const uint64_t *rows; /* of each table */
 };
 
-static void print_info(const struct source *s, const struct info *i)
+static void print_info(const struct store_source *s, const struct info *i)
 {
 	char when[CLOCK_TEXT_MAX], text[STORE_ERROR_TEXT];
 
@@ -106,12 +73,12 @@ static void print_info(const struct source *s, const struct info *i)
 		printf("%-13s %" PRIu64 " rows\n", store_tables_name(t), i->rows[t]);
 }
 
-static int info_beside(struct source *s)
+static int info_beside(struct store_source *s)
 {
 	struct store_status status;
 	struct stat st = {0};
 	char file[4096];
-	int rc = open_beside(s);
+	int rc = store_source_beside(s);
 
 	if (rc != 0)
 		return rc;
@@ -128,10 +95,10 @@ static int info_beside(struct source *s)
 	return 0;
 }
 
-static int info_at_rest(struct source *s)
+static int info_at_rest(struct store_source *s)
 {
 	const struct verify_report *r = &s->report;
-	int rc = read_at_rest(s, NULL, NULL);
+	int rc = store_source_read(s, NULL, NULL);
 
 	if (r->lmdb_version != 0)
 		return info_beside(s);
@@ -149,31 +116,31 @@ static int info_at_rest(struct source *s)
 
 static int run_info(const char *path, const char *argument)
 {
-	struct source s;
+	struct store_source s;
 	int rc;
 
 	(void)argument;
-	rc = source_open(&s, path) ? info_at_rest(&s) : info_beside(&s);
-	source_close(&s);
+	rc = store_source_open(&s, path) ? info_at_rest(&s) : info_beside(&s);
+	store_source_close(&s);
 	return rc;
 }
 
-/* ---- check and dump ---- */
+/* ---- check ---- */
 
 static int run_check(const char *path, const char *argument)
 {
 	char text[STORE_ERROR_TEXT];
 	uint64_t rows = 0;
-	struct source s;
+	struct store_source s;
 	int rc;
 
 	(void)argument;
-	if (!source_open(&s, path))
+	if (!store_source_open(&s, path))
 		return report_error(EXIT_FAILED,
 		                    "a broker runs in %s (process %ld), which checked it when it "
 		                    "started; make a backup and check that, or stop the broker",
 		                    path, s.pid);
-	rc = read_at_rest(&s, NULL, NULL);
+	rc = store_source_read(&s, NULL, NULL);
 	for (unsigned i = 0; i < TABLES; i++)
 		rows += s.report.rows[i];
 	if (rc == 0)
@@ -184,61 +151,7 @@ static int run_check(const char *path, const char *argument)
 	if (rc == 0 && s.report.pages_lost > 0)
 		printf("%" PRIu64 " pages are in no list: harmless, they are unused\n",
 		       s.report.pages_lost);
-	source_close(&s);
-	return rc;
-}
-
-static void dump_row(void *arg, enum store_table table, struct slice key, struct slice value)
-{
-	struct buf *line = arg;
-
-	buf_clear(line);
-	row_json_put(line, table, key, value);
-	(void)fwrite(line->data, 1, line->len, stdout);
-}
-
-struct visit {
-	struct buf *line;
-	enum store_table table;
-};
-
-static bool dump_visited(void *arg, struct slice key, struct slice value)
-{
-	struct visit *v = arg;
-
-	dump_row(v->line, v->table, key, value);
-	return !ferror(stdout);
-}
-
-static int dump_beside(struct source *s, struct buf *line)
-{
-	int rc = open_beside(s);
-
-	if (rc != 0)
-		return rc;
-	store_begin(s->store);
-	for (unsigned i = 0; i < TABLES; i++) {
-		struct visit v = {.line = line, .table = i};
-
-		store_scan(s->store, i, SLICE_EMPTY, dump_visited, &v);
-	}
-	rc = store_commit(s->store);
-	return rc == 0 ? 0 : report_error(EXIT_FAILED, "%s: %s", s->path, strerror(-rc));
-}
-
-static int run_dump(const char *path, const char *argument)
-{
-	struct buf line = {0};
-	struct source s;
-	int rc = 0;
-
-	(void)argument;
-	if (source_open(&s, path))
-		rc = read_at_rest(&s, dump_row, &line);
-	if (s.pid != 0 || s.report.lmdb_version != 0)
-		rc = dump_beside(&s, &line);
-	source_close(&s);
-	buf_fini(&line);
+	store_source_close(&s);
 	return rc;
 }
 
@@ -248,6 +161,8 @@ static int run_backup(const char *path, const char *to)
 {
 	char text[STORE_ERROR_TEXT];
 
+	if (keep.count > 0 || keep.days > 0)
+		return retention_backup(path, to, &keep);
 	if (store_files_backup(path, to, text) != 0)
 		return report_error(EXIT_FAILED, "%s", text);
 	printf("%s\n", text);
@@ -274,16 +189,71 @@ static int run_restore(const char *directory, const char *from)
 	return 0;
 }
 
+static int load_from(const char *directory, const struct store_load *load)
+{
+	char text[STORE_ERROR_TEXT];
+
+	if (store_files_load(directory, load, text) != 0)
+		return report_error(EXIT_FAILED, "%s", text);
+	if (text[0] != '\0')
+		printf("the old store is now %s\n", text);
+	return 0;
+}
+
+static int run_load(const char *directory, const char *from)
+{
+	struct store_load load = {.from = stdin, .name = "standard input"};
+	struct stat st;
+	int rc;
+
+	if (strcmp(from, STANDARD_INPUT) != 0) {
+		load.name = from;
+		load.from = fopen(from, "re");
+		if (load.from == NULL)
+			return report_error(EXIT_FAILED, "%s cannot be opened: %s", from,
+			                    strerror(errno));
+	}
+	if (fstat(fileno(load.from), &st) == 0 && S_ISREG(st.st_mode))
+		load.size_bytes = (uint64_t)st.st_size;
+	rc = load_from(directory, &load);
+	if (load.from != stdin)
+		(void)fclose(load.from);
+	return rc;
+}
+
 /* ---- the command line ---- */
+
+static int take_number(const char *option, const char *value, uint32_t *out)
+{
+	char *end;
+	unsigned long number = strtoul(value, &end, 10);
+
+	if (value[0] < '1' || value[0] > '9' || *end != '\0' || number > KEEP_MAX)
+		return report_usage("--%s takes a number from 1 to %d, not '%s'", option, KEEP_MAX,
+		                    value);
+	*out = (uint32_t)number;
+	return 0;
+}
+
+static int take_keep(void *options, const char *value)
+{
+	return take_number("keep", value, &((struct retention *)options)->count);
+}
+
+static int take_keep_days(void *options, const char *value)
+{
+	return take_number("keep-days", value, &((struct retention *)options)->days);
+}
 
 static const struct store_command {
 	const char *name;
 	const char *argument; /* NULL: it has none */
 	int (*run)(const char *path, const char *argument);
 } commands[] = {
-    {"info", NULL, run_info},       {"check", NULL, run_check},
-    {"dump", NULL, run_dump},       {"backup", "where to", run_backup},
-    {"compact", NULL, run_compact}, {"restore", "from where", run_restore},
+    {"info", NULL, run_info},         {"check", NULL, run_check},
+    {"dump", NULL, store_dump},       {"backup", "where to", run_backup},
+    {"compact", NULL, run_compact},   {"restore", "from where", run_restore},
+    {"load", "from where", run_load},
 };
 
 /* May others have changed the file, or have put something in its place? */
@@ -326,8 +296,12 @@ static int run_words(int count, char **words)
 		return report_usage("'%s' needs a path: %s", command->name, command->argument);
 	if (count > (command->argument == NULL ? 2 : 3))
 		return report_excess(words[command->argument == NULL ? 2 : 3]);
-	if (!is_trusted(words[0]) || (count == 3 && !is_trusted(words[2])))
+	if ((keep.count > 0 || keep.days > 0) && command->run != run_backup)
+		return report_usage("--keep and --keep-days are for 'backup'");
+	if (!is_trusted(words[0]) ||
+	    (count == 3 && strcmp(words[2], STANDARD_INPUT) != 0 && !is_trusted(words[2])))
 		return EXIT_FAILED;
+	progress_show(command->run == store_dump);
 	return command->run(words[0], words[2]);
 }
 
@@ -338,13 +312,19 @@ static void print_usage(FILE *to)
 
 int main(int argc, char **argv)
 {
+	static const struct command_option options[] = {
+	    {"keep", 0, true, take_keep},
+	    {"keep-days", 0, true, take_keep_days},
+	};
 	static const struct command_line line = {.program = "broker-store",
-	                                         .print_usage = print_usage};
+	                                         .print_usage = print_usage,
+	                                         .options = options,
+	                                         .option_count = ARRAY_LEN(options)};
 	int rc;
 
 	command_line_start(&line);
 	store_sigbus_explain("broker-store");
-	rc = command_line_read(NULL, argc, argv);
+	rc = command_line_read(&keep, argc, argv);
 	if (rc == -1)
 		rc = run_words(argc - optind, argv + optind);
 	return command_line_finish(rc);

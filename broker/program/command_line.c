@@ -284,7 +284,6 @@ static void put_error(const char *format, va_list args)
 	fprintf(stderr, "%s: ", current->program);
 	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): the caller has started it */
 	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
 }
 
 int report_error(int status, const char *format, ...)
@@ -294,6 +293,7 @@ int report_error(int status, const char *format, ...)
 	va_start(args, format);
 	put_error(format, args);
 	va_end(args);
+	fputc('\n', stderr);
 	return status;
 }
 
@@ -302,10 +302,9 @@ int report_usage(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	fprintf(stderr, "%s: ", current->program);
-	vfprintf(stderr, format, args);
-	fprintf(stderr, " (see %s --help)\n", current->program);
+	put_error(format, args);
 	va_end(args);
+	fprintf(stderr, " (see %s --help)\n", current->program);
 	return EXIT_USAGE;
 }
 

@@ -1,10 +1,11 @@
-/* Rows as lines of JSON: what `broker-store dump` prints. */
+/* Rows as lines of JSON: what `broker-store dump` prints, and row_json_read.c reads. */
 #include "store/row_json.h"
 
 #include "base/array.h"
 #include "base/base64.h"
 #include "base/json.h"
 #include "base/require.h"
+#include "base/utf8.h"
 #include "store/row.h"
 
 static void put_base64(struct buf *out, const char *name, struct slice bytes)
@@ -14,6 +15,12 @@ static void put_base64(struct buf *out, const char *name, struct slice bytes)
 	base64_encode(&text, bytes);
 	json_text(out, name, buf_slice(&text));
 	buf_fini(&text);
+}
+
+/* JSON has no bytes: a name that is not UTF-8 would be another one when it is read. */
+static bool is_text(const struct row_msg *m)
+{
+	return utf8_valid(m->topic) && utf8_valid(m->user_name) && utf8_valid(m->client_id);
 }
 
 static void put_message(struct buf *out, const struct row_msg *m)
@@ -43,6 +50,8 @@ typedef bool members_fn(struct buf *out, const char *number_name, struct slice k
 static bool put_meta(struct buf *out, const char *number_name, struct slice key, struct slice value)
 {
 	(void)number_name;
+	if (!utf8_valid(key))
+		return false;
 	json_text(out, "key", key);
 	put_base64(out, "value", value);
 	return true;
@@ -83,7 +92,7 @@ static bool put_queue(struct buf *out, const char *number_name, struct slice key
 
 	if (!row_key_read_pair(key, &id, &position) || !row_read_queue(value, &q))
 		return false;
-	if (!q.has_body && !row_read_msg(q.message, &m))
+	if (!q.has_body && !(row_read_msg(q.message, &m) && is_text(&m)))
 		return false;
 	json_number(out, "session", id);
 	json_number(out, number_name, position);
@@ -101,7 +110,7 @@ static bool put_body(struct buf *out, const char *number_name, struct slice key,
 	struct row_msg m;
 	uint64_t id;
 
-	if (!row_key_read_id(key, &id) || !row_read_msg(value, &m))
+	if (!row_key_read_id(key, &id) || !row_read_msg(value, &m) || !is_text(&m))
 		return false;
 	json_number(out, number_name, id);
 	put_message(out, &m);
@@ -126,7 +135,7 @@ static bool put_retained(struct buf *out, const char *number_name, struct slice 
 	struct row_retained r;
 
 	(void)key;
-	if (!row_read_retained(value, &r))
+	if (!row_read_retained(value, &r) || !utf8_valid(r.topic) || !is_text(&r.msg))
 		return false;
 	json_number(out, number_name, r.number);
 	json_bool(out, "deleted", !r.has_msg);
@@ -146,6 +155,7 @@ static bool put_user(struct buf *out, const char *number_name, struct slice key,
 	if (!row_key_read_pair(key, &id, &name))
 		return false;
 	put_base64(out, "id", slice_of(key.data, 8));
+	json_number(out, "name", name);
 	put_base64(out, "value", value);
 	return true;
 }
@@ -156,7 +166,7 @@ static bool put_will(struct buf *out, const char *number_name, struct slice key,
 	uint64_t id;
 
 	(void)number_name;
-	if (!row_key_read_id(key, &id) || !row_read_will(value, &w))
+	if (!row_key_read_id(key, &id) || !row_read_will(value, &w) || !is_text(&w.msg))
 		return false;
 	json_number(out, "session", id);
 	put_base64(out, "value", w.value);
@@ -171,6 +181,12 @@ static const struct {
 #define TABLE(id, name, rows, shape, number) [TABLE_##id] = {put_##shape, (number)},
 #include "store/store_tables.def"
 };
+
+const char *row_json_number_name(enum store_table table)
+{
+	REQUIRE((size_t)table < ARRAY_LEN(tables));
+	return tables[table].number_name;
+}
 
 void row_json_put(struct buf *out, enum store_table table, struct slice key, struct slice value)
 {

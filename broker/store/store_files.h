@@ -5,6 +5,7 @@
 #define STORE_STORE_FILES_H
 
 #include "store/store_format.h"
+#include "store/store_load.h"
 #include "store/store_verify.h"
 
 /* May this store, backup or directory be trusted (program/trust.h)? Something that is missing may,
@@ -35,5 +36,8 @@ int store_files_backup(const char *path, const char *to, char text[STORE_ERROR_T
 int store_files_compact(const char *directory, char text[STORE_ERROR_TEXT]);
 /* *text: where the store that was there is now; empty: there was none. */
 int store_files_restore(const char *directory, const char *from, char text[STORE_ERROR_TEXT]);
+/* The same with a store that is made of a dump. */
+int store_files_load(const char *directory, const struct store_load *load,
+                     char text[STORE_ERROR_TEXT]);
 
 #endif

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@
 #include "base/alloc.h"
 #include "base/require.h"
 #include "store/store_backend.h"
+#include "store/store_progress.h"
 
 /* LMDB reports a short write as an I/O error; with less free space than this, the disk was full. */
 #define FULL_BYTES ((uint64_t)4 << 20)
@@ -549,6 +551,13 @@ static int copy_to(MDB_env *env, int to)
 	return mdb_env_copyfd2(env, to, 0);
 }
 
+static uint64_t file_bytes(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
 int store_lmdb_copy(const char *path, bool at_rest, int to, char text[STORE_ERROR_TEXT])
 {
 	unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | MDB_RDONLY | (at_rest ? MDB_NOLOCK : 0);
@@ -558,8 +567,11 @@ int store_lmdb_copy(const char *path, bool at_rest, int to, char text[STORE_ERRO
 	REQUIRE(to >= 0);
 	if (rc == 0)
 		rc = mdb_env_open(env, path, flags, 0600);
-	if (rc == 0)
+	if (rc == 0) {
+		store_progress_begin("copying", file_bytes(path), to);
 		rc = copy_to(env, to);
+		store_progress_end();
+	}
 	if (env != NULL)
 		mdb_env_close(env);
 	if (rc == 0)

@@ -12,6 +12,7 @@
 
 #include "base/require.h"
 #include "store/store_backend.h"
+#include "store/store_progress.h"
 
 #define AHEAD 131072 /* so much Linux fetches on request, whatever the device */
 
@@ -269,6 +270,7 @@ static int read_file(void *arg, uint64_t offset, void *out, size_t len)
 		if (n <= 0) /* 0: it became shorter meanwhile */
 			return n < 0 ? -errno : -EIO;
 		at += n;
+		store_progress_advance((uint64_t)n);
 		offset += (uint64_t)n;
 		len -= (size_t)n;
 	}
@@ -307,7 +309,12 @@ int store_verify_file(int fd, const struct store_formats *formats, verify_row_fn
 	int rc = size_of(fd, &source.size_bytes, report);
 
 	REQUIRE(fd >= 0);
-	return rc == 0 ? store_verify(&source, formats, row, arg, report) : rc;
+	if (rc != 0)
+		return rc;
+	store_progress_begin("reading", source.size_bytes, -1);
+	rc = store_verify(&source, formats, row, arg, report);
+	store_progress_end();
+	return rc;
 }
 
 int store_verify_format(int fd, struct verify_report *report)

@@ -89,7 +89,7 @@ class Guide:
         self.environment.pop("XDG_CONFIG_HOME", None)
         self.gateway_port, self.proxy_port = free_port(), free_port()
         self.places = {"/etc/vakt": str(self.site.directory), "/run/broker/": f"{root}/run/", "/var/lib/broker": f"{root}/store",
-                       "/var/backups/vakt": f"{root}/backup", "/etc/letsencrypt": f"{root}/letsencrypt", "~/": f"{root}/home/",
+                       "/var/lib/vakt-backup": f"{root}/backup", "/etc/letsencrypt": f"{root}/letsencrypt", "~/": f"{root}/home/",
                        "/etc/systemd/system/": f"{root}/etc/systemd/", "/etc/haproxy/": f"{root}/etc/",
                        "-o root -g vakt": f"-o {getpass.getuser()} -g {grp.getgrgid(os.getgid()).gr_name}",
                        "192.0.2.1": "127.0.0.1", "broker.home": "localhost", "8883": str(self.site.port),
@@ -219,6 +219,8 @@ class Guide:
 
     def start_unit(self, unit):
         """Another program's unit: ExecStart= of the file that the page wrote, or a server of Debian."""
+        if unit.startswith("vakt-backup"):
+            return self.start_backup(unit)
         if unit == "haproxy":
             command = [find_server("haproxy"), "-db", "-f", self.root / "etc/haproxy.cfg"]
         else:
@@ -229,6 +231,22 @@ class Guide:
         self.units[unit] = LineProcess(words, env=self.environment, stdin=subprocess.DEVNULL)
         self.wait(lambda: self.is_listening(self.proxy_port if unit == "haproxy" else self.gateway_port))
         return 0, ""
+
+    def start_backup(self, unit):
+        """A unit of the package: the timer is valid, the service does its work once."""
+        for name in ("vakt-backup.service", "vakt-backup.timer"):
+            text = (ROOT / "tools/systemd" / name).read_text(encoding="utf-8").replace("@BINDIR@", str(self.root / "bin"))
+            self.write(self.root / "etc/systemd" / name, text)
+        timer = self.root / "etc/systemd/vakt-backup.timer"
+        done = subprocess.run(["systemd-analyze", "verify", "--man=no", timer], capture_output=True, text=True, check=False,
+                              stdin=subprocess.DEVNULL, timeout=TIMEOUT_S)
+        assert done.returncode == 0 and "vakt-backup" not in done.stderr, done.stderr
+        if unit.endswith(".timer"):
+            return 0, ""
+        text = (self.root / "etc/systemd/vakt-backup.service").read_text(encoding="utf-8")
+        status, said = self.run(re.search(r"^ExecStart=(.*)$", text, re.M)[1])
+        assert re.fullmatch(r"\S+/vakt-\d{8}T\d{6}Z\.mdb\n", said), said
+        return status, ""
 
     @staticmethod
     def is_listening(port):

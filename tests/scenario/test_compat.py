@@ -347,8 +347,14 @@ def test_the_tools_read_it(old):
     run(STORE, store, "backup", old.directory / "copy")
     run(STORE, store, "compact")
     assert strip_commit(run(STORE, store, "dump").stdout) == strip_commit(rows)
+    (old.directory / "dump").write_text(rows)
+    (old.directory / "dump").chmod(0o600)
+    run(STORE, old.directory / "loaded", "load", old.directory / "dump")
+    assert strip_commit(run(STORE, old.directory / "loaded", "dump").stdout) == strip_commit(rows)
+    assert re.search(r"^format +1\b", run(STORE, old.directory / "loaded", "info").stdout, re.M)
     run(STORE, store, "restore", old.directory / "copy")
     assert strip_commit(run(STORE, store, "dump").stdout) == strip_commit(rows)
+    run(STORE, store, "load", old.directory / "dump")
     with old:
         assert int(old.logged("store-restored")[0]["sessions"]) == SESSIONS
 

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 from broker_fixture import TIMEOUT_S, ROOT
+from mqtt import Will
 from wire import Wire
 
 STORE = os.environ.get("VAKT_STORE", str(ROOT / "build/tools/broker-store"))
@@ -173,3 +174,69 @@ def test_a_compacted_store_goes_on(broker):
     assert data.stat().st_size < size
     with broker:
         assert queue_of(broker, "away") == list(range(sent))
+
+
+def leave_everything(broker):
+    """A session that has a queue, one that waits for a QoS 2 message, a retained message with properties, a will that waits."""
+    leave_a_session(broker, "away", "queue/1")
+    with Wire(broker, client_id="half", clean=False, props=KEEP) as half, Wire(broker) as other:
+        half.subscribe("half/1", qos=2)
+        other.publish("queue/1", b"0", qos=1)
+        other.publish("queue/1", b"1", qos=2)
+        other.publish("kept/1", b"\x00\xff", qos=1, retain=True, props={"content_type": "bytes", "user_property": [("a", "b")]})
+        half.disconnect()
+        other.publish("half/1", b"later", qos=2)
+    will = Will("will/1", b"gone", qos=1, props={"will_delay_interval": 3600})
+    with Wire(broker, client_id="mortal", clean=False, props=KEEP, will=will):
+        pass
+
+
+def assert_everything(broker):
+    assert queue_of(broker, "away") == [0, 1]
+    with Wire(broker, client_id="half", clean=False, props=KEEP) as half:
+        assert half.connack.session_present
+        found = half.message()
+        assert (found.topic, found.payload, found.qos) == ("half/1", b"later", 2)
+    with Wire(broker) as late:
+        late.subscribe("kept/#")
+        found = late.message()
+        assert (found.payload, found.retain) == (b"\x00\xff", True)
+        assert found.props["content_type"] == "bytes" and found.props["user_property"] == [("a", "b")], found.props
+        late.subscribe("will/#")
+        # Whoever ends the session ends the delay, too: [MQTT5-3.1.3-9]
+        with Wire(broker, client_id="mortal", clean=True) as heir:
+            assert not heir.connack.session_present
+        assert late.message().payload == b"gone"
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["beside-the-broker", "at-rest"])
+def test_a_dump_moves_to_another_machine(broker, new_broker, running):
+    """Sessions, subscriptions, queues, retained values and wills, seen by clients."""
+    with broker:
+        leave_everything(broker)
+        if running:
+            broker.wait_log("client-disconnected", client_id="mortal")
+            text = store(broker, "store", "dump")
+    if not running:
+        text = store(broker, "store", "dump")
+    other = new_broker(config={key: broker.config[key] for key in ("persistence", "limits")})
+    other.write_file("users.passwd", (broker.directory / "users.passwd").read_text())
+    other.write_file("dump", text)
+    assert store(other, "store", "load", "dump") == ""
+    with other:
+        assert_everything(other)
+
+
+def test_a_dump_made_while_publishing_is_of_one_moment(broker, new_broker):
+    with broker:
+        leave_a_session(broker, "away", "queue/1")
+        with publishing(broker) as publisher:
+            before = publisher.wait_for(ENOUGH)
+            text = store(broker, "store", "dump")
+            after = publisher.wait_for(1)
+    other = new_broker(config={key: broker.config[key] for key in ("persistence", "limits")})
+    other.write_file("users.passwd", (broker.directory / "users.passwd").read_text())
+    other.write_file("dump", text)
+    store(other, "store", "load", "dump")
+    with other:
+        assert_state(other, before, after)

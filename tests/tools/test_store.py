@@ -4,12 +4,14 @@ Usage: test_store.py BROKER BROKER-STORE.  TAP on standard output.
 """
 import json
 import os
+import pty
 import re
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from pathlib import Path
 
@@ -29,11 +31,15 @@ anonymous: { rules: ["allow all home/#"] }
 WRONG_USE = [
     ([], "a path and a command are needed"),
     (["store"], "a command after 'store' is needed"),
-    (["store", "mend"], "there is no command 'mend'; there are info, check, dump, backup, compact and restore"),
+    (["store", "mend"], "there is no command 'mend'; there are info, check, dump, backup, compact, restore and load"),
     (["store", "chekc"], "there is no command 'chekc'; did you mean 'check'?"),
     (["store", "check", "twice"], "unexpected argument 'twice'"),
     (["store", "backup"], "'backup' needs a path: where to"),
     (["store", "restore", "a", "b"], "unexpected argument 'b'"),
+    (["store", "load"], "'load' needs a path: from where"),
+    (["store", "backup", "--keep", "0", "x"], "--keep takes a number from 1 to 100000, not '0'"),
+    (["store", "backup", "--keep-days", "7x", "x"], "--keep-days takes a number from 1 to 100000, not '7x'"),
+    (["store", "compact", "--keep", "3"], "--keep and --keep-days are for 'backup'"),
     (["--frobnicate"], "there is no option '--frobnicate'"),
 ]
 
@@ -113,7 +119,7 @@ def make_store():
 
 def retained(path="store"):
     lines = [json.loads(line) for line in store(path, "dump").stdout.splitlines()]
-    return {line["topic"] for line in lines if line["table"] == "retained"}
+    return {line["topic"] for line in lines if line.get("table") == "retained"}
 
 
 LAMPS = {f"home/lamp/{i}" for i in range(3)}
@@ -224,7 +230,7 @@ def test_damage():
     assert re.search(r"data\.mdb is damaged: table 'retained', page \d+ \(offset \d+\): "
                      r"the checksum of a row is wrong", said), said
     done = store("store", "dump", status=1)
-    kept = {line["topic"] for line in map(json.loads, done.stdout.splitlines()) if line["table"] == "retained"}
+    kept = {line["topic"] for line in map(json.loads, done.stdout.splitlines()) if line.get("table") == "retained"}
     assert kept == LAMPS - {"home/lamp/1"} and "is damaged" in done.stderr, done
     for command in (["info"], ["compact"], ["backup", "other"]):
         assert "is damaged" in store("store", *command, status=1).stderr
@@ -314,6 +320,138 @@ def test_what_is_no_store():
     assert "not an LMDB file" in store("text", "check", status=1).stderr
     assert "not an LMDB file" in store("empty", "restore", "text", status=1).stderr
     assert "cannot be opened" in store("empty", "restore", "nowhere", status=1).stderr
+
+
+def without_commit(text):
+    """The number of a commit is that of a file."""
+    return [line for line in text.splitlines() if '"key":"commit"' not in line]
+
+
+def test_a_dump_is_loaded():
+    """By a file and by a pipe; the store that was there is kept beside it, and the broker goes on with the new one."""
+    make_store()
+    dumped = store("store", "dump").stdout
+    Path("dump").write_text(dumped, encoding="utf-8")
+    assert store("other", "load", "dump").stdout == ""
+    assert without_commit(store("other", "dump").stdout) == without_commit(dumped)
+    assert store("other", "check").stdout.startswith("ok: ")
+    assert "the old store is now other/data.mdb.replaced" in store("other", "load", "dump").stdout
+    done = run("/bin/sh", "-c", f"'{STORE}' store dump | '{STORE}' third load -", status=0)
+    assert done.stderr == "" and retained("third") == LAMPS
+    os.rename("store", "first")
+    os.rename("third", "store")
+    with Broker():
+        assert retained("store") == LAMPS
+
+
+def test_a_dump_beside_a_broker_is_loaded():
+    with Broker():
+        fill()
+        dumped = store("store", "dump").stdout
+        Path("dump").write_text(dumped, encoding="utf-8")
+        refused = store("store", "load", "dump", status=1)
+        assert "process" in refused.stderr, refused
+    store("other", "load", "dump")
+    assert retained("other") == LAMPS
+
+
+def broken_dumps(dumped):
+    """(what is wrong, its text, what is said)"""
+    lines = dumped.splitlines(keepends=True)
+    end = json.loads(lines[-1])["rows"]
+    yield "nothing", "", "line 1: there is no dump"
+    yield "something else", "hello\n", "line 1: is not a line of a dump"
+    yield "another object", '{"a":1}\n', "line 1: does not begin a dump of broker-store"
+    yield "no first line", "".join(lines[1:]), "line 1: does not begin a dump"
+    yield "a version to come", dumped.replace('"vakt_dump":1', '"vakt_dump":2', 1), "another version of broker-store"
+    yield "a format to come", re.sub(r'"format":\d+', '"format":99', dumped, count=1), "the store is of format 99"
+    yield "cut between lines", "".join(lines[:-1]), "the dump ends here, and is not complete"
+    yield "cut within a line", dumped[:-3], "the dump ends here, and is not complete"
+    yield "a row is missing", "".join(lines[:3] + lines[4:]), f"line {end + 1}: the dump had another number of rows"
+    yield "a row more", "".join(lines[:3] + lines[2:]), f"line {end + 3}: the dump had another number of rows"
+    yield "a row is wrong", dumped.replace('"qos":1', '"qos":3'), "is not a row of a store"
+    yield "damage", "".join(lines[:3] + ['{"table":"will","unreadable":true,"key":"aw==","value":"dg=="}\n'] + lines[4:]), "line 4: "
+    yield "a long number", dumped.replace('"rows":', '"rows":99999999999999999999'), "is not a line of a dump"
+
+
+def test_a_dump_that_is_not_whole_changes_nothing():
+    make_store()
+    before, files = Path("store/data.mdb").read_bytes(), sorted(os.listdir("store"))
+    for name, text, said in broken_dumps(store("store", "dump").stdout):
+        Path("dump").write_text(text, encoding="utf-8")
+        done = store("store", "load", "dump", status=1)
+        assert said in done.stderr and done.stderr.count("\n") == 1, (name, done)
+        assert sorted(set(os.listdir("store")) | {"data.mdb-lock"}) == sorted({*files, "data.mdb-lock"}), (name, os.listdir("store"))
+        assert Path("store/data.mdb").read_bytes() == before, name
+    assert "cannot be opened" in store("store", "load", "nowhere", status=1).stderr
+
+
+def named_backups(*days):
+    """So many days old, as the tool would have named them."""
+    os.mkdir("backups", 0o700)
+    names = [time.strftime("vakt-%Y%m%dT%H%M%SZ.mdb", time.gmtime(time.time() - day * 86400)) for day in days]
+    for name in [*names, "vakt-mine.mdb", "notes"]:
+        Path("backups", name).write_text("old", encoding="utf-8")
+    return names
+
+
+def keep(*options):
+    """The backups that stay besides the new one, which is whole."""
+    made = store("store", "backup", *options, "backups").stdout.strip()
+    assert re.fullmatch(r"backups/vakt-\d{8}T\d{6}Z\.mdb", made) and retained(made) == LAMPS
+    found = set(os.listdir("backups"))
+    assert {"vakt-mine.mdb", "notes", os.path.basename(made)} <= found
+    return found - {"vakt-mine.mdb", "notes", os.path.basename(made)}
+
+
+def test_old_backups_are_removed():
+    make_store()
+    for options, days, stay in ((["--keep", "3"], (1, 2, 3, 4), 2), (["--keep", "9"], (1, 2), 2), (["--keep", "1"], (1, 2), 0),
+                                (["--keep-days", "3"], (1, 2, 4, 5), 2), (["--keep-days", "1"], (2, 3), 0),
+                                (["--keep", "2", "--keep-days", "3"], (1, 2, 4), 2), (["--keep", "3", "--keep-days", "1"], (2, 3, 4), 2)):
+        names = named_backups(*days)
+        assert keep(*options) == set(names[:stay]), (options, days)
+        shutil.rmtree("backups")
+
+
+def test_a_backup_that_fails_removes_nothing():
+    make_store()
+    names = named_backups(1, 2)
+    damage()
+    assert "is damaged" in store("store", "backup", "--keep", "1", "backups", status=1).stderr
+    assert set(os.listdir("backups")) == {*names, "vakt-mine.mdb", "notes"}
+    assert "is no directory" in store("store", "backup", "--keep", "1", "backups/notes", status=1).stderr
+
+
+def test_long_work_is_shown_on_a_terminal():
+    """A pipe that is slow makes the work long: it goes on when the bar was seen. Nothing is left of it, and nowhere else is one."""
+    make_store()
+    dumped = store("store", "dump").stdout.encode()
+    for is_terminal in (True, False):
+        end, stderr = pty.openpty() if is_terminal else os.pipe()
+        child = subprocess.Popen([STORE, f"shown-{is_terminal}", "load", "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=stderr)
+        os.close(stderr)
+        child.stdin.write(dumped[:-10])
+        child.stdin.flush()
+        seen = b""
+        if is_terminal:
+            while b"loading" not in seen:
+                seen += os.read(end, 4096)
+        child.stdin.write(dumped[-10:])
+        child.stdin.close()
+        assert child.wait(TIMEOUT_S) == 0
+        while (more := read_end(end)):
+            seen += more
+        os.close(end)
+        assert seen.endswith(b"\r") if is_terminal else seen == b"", seen
+
+
+def read_end(fd):
+    """A terminal whose other end is closed ends with an error."""
+    try:
+        return os.read(fd, 4096)
+    except OSError:
+        return b""
 
 
 def test_wrong_use():

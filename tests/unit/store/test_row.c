@@ -10,6 +10,7 @@
 
 #include "store/row.h"
 #include "store/row_json.h"
+#include "store/row_json_read.h"
 
 /* --- vectors: the format is for ever --- */
 
@@ -203,6 +204,10 @@ static void row_keys_sort_by_number(void **state)
 	                              "\x23")));
 }
 
+#define MESSAGE(qos, payload)                                                                      \
+	"\"topic\":\"t\",\"qos\":" #qos                                                            \
+	",\"retain\":false,\"properties\":\"\",\"payload\":\"" payload "\""
+
 static void row_of_each_table_prints_json(void **state)
 {
 	static const struct {
@@ -248,6 +253,72 @@ static void row_of_each_table_prints_json(void **state)
 	assert_string_equal(store_tables_name(TABLE_REPLAY), "replay");
 }
 
+static bool read_text(const char *text, enum store_table *table, struct buf *key, struct buf *value)
+{
+	struct json_object row;
+	bool ok;
+
+	assert_true(json_parse(slice_of_str(text), &row));
+	ok = row_json_read(&row, table, key, value);
+	json_fini(&row);
+	return ok;
+}
+
+/* Each line that is no row of a store, by one thing alone; the first one is. */
+static void lines_become_rows_only_where_they_are_some(void **state)
+{
+	static const struct {
+		const char *name, *text;
+		bool want;
+	} rows[] = {
+	    {"body", "{\"table\":\"body\",\"body\":5," MESSAGE(1, "YQ==") "}", true},
+	    {"no table", "{\"body\":5," MESSAGE(1, "YQ==") "}", false},
+	    {"another table", "{\"table\":\"bodies\",\"body\":5," MESSAGE(1, "YQ==") "}", false},
+	    {"no number", "{\"table\":\"body\"," MESSAGE(1, "YQ==") "}", false},
+	    {"text for a number", "{\"table\":\"body\",\"body\":\"5\"," MESSAGE(1, "YQ==") "}",
+	     false},
+	    {"qos 3", "{\"table\":\"body\",\"body\":5," MESSAGE(3, "YQ==") "}", false},
+	    {"qos 257", "{\"table\":\"body\",\"body\":5," MESSAGE(257, "YQ==") "}", false},
+	    {"no base64", "{\"table\":\"body\",\"body\":5," MESSAGE(1, "YQ=") "}", false},
+	    {"refs", "{\"table\":\"body-refs\",\"body\":5,\"refs\":1}", true},
+	    {"no refs", "{\"table\":\"body-refs\",\"body\":5,\"refs\":0}", false},
+	    {"too many refs", "{\"table\":\"body-refs\",\"body\":5,\"refs\":4294967297}", false},
+	    {"meta", "{\"table\":\"meta\",\"key\":\"a\",\"value\":\"\"}", true},
+	    {"meta without a key", "{\"table\":\"meta\",\"key\":\"\",\"value\":\"\"}", false},
+	    {"a table's own row", "{\"table\":\"meta\",\"key\":\"~will\",\"value\":\"\"}", false},
+	    {"user", "{\"table\":\"user\",\"id\":\"AAAAAAAAAAU=\",\"name\":7,\"value\":\"\"}",
+	     true},
+	    {"a short id", "{\"table\":\"user\",\"id\":\"AAA=\",\"name\":7,\"value\":\"\"}", false},
+	    {"an unreadable row of meta",
+	     "{\"table\":\"meta\",\"unreadable\":true,\"key\":\"aw==\",\"value\":\"dg==\"}", false},
+	    {"unreadable",
+	     "{\"table\":\"will\",\"unreadable\":true,\"key\":\"aw==\",\"value\":\"dg==\"}", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct buf key = {0}, value = {0};
+		enum store_table table;
+
+		if (read_text(rows[i].text, &table, &key, &value) != rows[i].want)
+			fail_msg("%s", rows[i].name);
+		buf_fini(&key);
+		buf_fini(&value);
+	}
+}
+
+/* What JSON cannot say is not said wrongly. */
+static void a_name_that_is_not_utf_8_is_unreadable(void **state)
+{
+	struct buf line = {0};
+
+	(void)state;
+	row_json_put(&line, TABLE_META, SLICE("\xff"), SLICE("v"));
+	buf_put_u8(&line, 0);
+	assert_non_null(strstr((const char *)line.data, "\"unreadable\":true"));
+	buf_fini(&line);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -256,6 +327,8 @@ int main(void)
 	    cmocka_unit_test(message_in_row_comes_back_equal),
 	    cmocka_unit_test(row_keys_sort_by_number),
 	    cmocka_unit_test(row_of_each_table_prints_json),
+	    cmocka_unit_test(lines_become_rows_only_where_they_are_some),
+	    cmocka_unit_test(a_name_that_is_not_utf_8_is_unreadable),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
