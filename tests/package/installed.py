@@ -10,6 +10,7 @@ from service import PATIENCE_S, Inside, Service
 
 MANUAL = Path(__file__).resolve().parents[2] / "man/vakt.7"
 
+CREDENTIAL = re.search(r"^\.Pa (/run/credentials/vakt\.service/server\.key)", MANUAL.read_text(encoding="utf-8"), re.M).group(1)
 CLIENT = "-h localhost --cafile /etc/vakt/pki/server-ca.crt -u anna --password-file /srv/password"
 RULES = "roles:\n  house:\n    - allow all home/#\n"
 
@@ -74,6 +75,41 @@ def use(service):
     read_lamp(service)
 
 
+def renew(service):
+    """Certificates that end soon, and the unit of the timer: the broker shows the new one, for the same names."""
+    pki = "broker-pki -d /etc/vakt/pki"
+    service.shell(f"runuser -u vakt -- {pki} server --days 20 house 127.0.0.1 localhost")
+    require(service.reload() == 0, "the reload failed:\n" + service.log())
+    show = "openssl s_client -connect localhost:8883 -CAfile /etc/vakt/pki/server-ca.crt -verify_return_error </dev/null 2>/dev/null | " \
+           "openssl x509 -noout -ext subjectAltName -checkend 2592000"
+    require("will expire" in service.shell(show + " || true"), "the certificate of 20 days is not shown")
+    service.run_unit("vakt-renew.service")
+    shown = service.shell(show)
+    require("will not expire" in shown and "DNS:house" in shown and "IP Address:127.0.0.1" in shown, shown)
+    service.run_unit("vakt-renew.service")
+    read_lamp(service)
+
+
+def use_credential(service):
+    """LoadCredential= as vakt(7) has it: the key is nowhere but in the directory of credentials."""
+    config = service.root / "etc/vakt/broker.yaml"
+    before = config.read_text(encoding="utf-8")
+    service.shell("install -d -m 0700 /etc/private && mv /etc/vakt/pki/issued/server-ec.key /etc/private/server.key && "
+                  "chown root:root /etc/private/server.key && chmod 0600 /etc/private/server.key")
+    config.write_text(before.replace("pki/issued/server-ec.key", CREDENTIAL), encoding="utf-8")
+    with service.credentials({"server.key": "/etc/private/server.key"}):
+        require(f"{service.credential_directory}/server.key" == CREDENTIAL, "vakt(7) names another directory")
+        with service:
+            shown = service.shell("openssl s_client -connect localhost:8883 -CAfile /etc/vakt/pki/server-ca.crt -verify_return_error "
+                                  "-sigalgs ECDSA+SHA256 </dev/null 2>/dev/null | openssl x509 -noout -text")
+            require("id-ecPublicKey" in shown, shown)
+            read_lamp(service)
+            require(service.reload() == 0, "the reload failed:\n" + service.log())
+            service.stop()
+    config.write_text(before, encoding="utf-8")
+    service.shell("install -o vakt -g vakt -m 0600 /etc/private/server.key /etc/vakt/pki/issued/server-ec.key")
+
+
 def read_lamp(service):
     said = service.shell(f"timeout {PATIENCE_S} broker-sub {CLIENT} -t home/lamp -C 1")
     require(said.strip() == "on", f"the retained message is '{said}'")
@@ -100,11 +136,13 @@ def install(root):
     check_first_files(service, said)
     with service:
         use(service)
+        renew(service)
         rotate(service)
         service.stop()
     with service:  # a stop keeps everything
         read_lamp(service)
         service.stop()
+    use_credential(service)
     ca = (root / "etc/vakt/pki/server-ca.crt").read_bytes()
     service.shell("apt-get remove -y -q vakt")
     require(not (root / "usr/sbin/broker").exists() and (root / "etc/vakt/users.passwd").exists(), "remove: wrong files are left")

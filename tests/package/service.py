@@ -1,5 +1,6 @@
 """What systemd would do with the package's unit, by hand: the user, the directories, the sockets of notifications; and clients."""
 
+import contextlib
 import os
 import re
 import shlex
@@ -32,9 +33,35 @@ class Service(Inside):
 
     def __init__(self, root):
         super().__init__(root)
-        self.process, self.manager = None, None
-        unit = next(path for path in (root / "usr/lib/systemd/system/vakt.service", root / "lib/systemd/system/vakt.service") if path.exists())
-        self.unit = unit.read_text(encoding="utf-8")
+        self.process, self.manager, self.credential_directory = None, None, None
+        self.unit = self.unit_text("vakt.service")
+
+    def unit_text(self, name):
+        places = (self.root / directory / name for directory in ("usr/lib/systemd/system", "lib/systemd/system"))
+        return next(path for path in places if path.exists()).read_text(encoding="utf-8")
+
+    def run_unit(self, name):
+        """Of a unit that ends: its commands, one after the other."""
+        for command in re.findall(r"^ExecStart=(.*)$", self.unit_text(name), re.M):
+            run(*self.as_user(command), env=ENVIRONMENT)
+
+    @contextlib.contextmanager
+    def credentials(self, files):
+        """What LoadCredential= makes: copies in memory, for the user of the unit alone."""
+        self.credential_directory = "/run/credentials/vakt.service"
+        place = self.root / self.credential_directory[1:]
+        user = self.setting("User")
+        place.mkdir(parents=True)
+        run("mount", "-t", "ramfs", "-o", "nodev,noexec,nosuid,mode=0700", "ramfs", place)
+        try:
+            for name, source in files.items():
+                self.chroot("install", "-o", user, "-m", "0400", source, f"{self.credential_directory}/{name}")
+            self.shell(f"chown {user} {self.credential_directory} && chmod 0500 {self.credential_directory}")
+            yield
+        finally:
+            run("umount", place)
+            place.rmdir()
+            self.credential_directory = None
 
     def setting(self, name):
         return re.search(rf"^{name}=(.*)$", self.unit, re.M).group(1)
@@ -53,6 +80,8 @@ class Service(Inside):
         os.chmod(notify, 0o777)
         self.manager.settimeout(PATIENCE_S)
         environment = {**ENVIRONMENT, "NOTIFY_SOCKET": "/srv/notify", "WATCHDOG_USEC": str(WATCHDOG_S * 1000000)}
+        if self.credential_directory is not None:
+            environment["CREDENTIALS_DIRECTORY"] = self.credential_directory
         with open(self.root / "srv/log", "wb") as log:
             self.process = subprocess.Popen(self.as_user(self.setting("ExecStart")), env=environment, stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log)

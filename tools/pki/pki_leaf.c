@@ -64,7 +64,18 @@ static int take_key(struct pki *pki, struct pki_order *order, enum pki_key_type 
 
 /* ---- server ---- */
 
-static int server_names(const struct pki_options *o, struct pki_names *names)
+/* One of the two: what is there, and what shall be. */
+struct server_certificate {
+	const struct server_file *file;
+	X509 *present; /* NULL: none */
+	struct pki_names present_names, names;
+	int64_t until;
+	bool is_whole; /* not revoked, and its key is there */
+	bool is_imported;
+	bool wanted;
+};
+
+static int given_names(const struct pki_options *o, struct pki_names *names)
 {
 	for (size_t i = 0; i < o->word_count; i++) {
 		char *why = pki_names_add_host(names, o->words[i]);
@@ -75,51 +86,99 @@ static int server_names(const struct pki_options *o, struct pki_names *names)
 			return EXIT_USAGE;
 		}
 	}
-	if (o->word_count == 0)
-		pki_names_add_machine(names);
 	return 0;
 }
 
-/* Missing, about to end, revoked, for other names, or of another CA? */
-static int is_needed(struct pki *pki, const char *name, const struct pki_names *names, X509 *ca,
-                     bool *needed)
+static bool keeps_names(const struct pki_options *o)
 {
-	char *stem = pki_stem(PKI_SERVER, name), *key_file = xasprintf("%s.key", stem);
-	struct pki_names present = {0};
+	return o->if_needed && o->word_count == 0;
+}
+
+/* The names of the command; a renewal without any keeps those of the certificate, and a missing
+ * certificate gets those of the other one. */
+static int choose_names(const struct pki_options *o, struct server_certificate *c,
+                        const struct server_certificate *other)
+{
+	const struct pki_names *kept =
+	    c->present_names.count > 0 ? &c->present_names : &other->present_names;
+	int rc = given_names(o, &c->names);
+
+	/* mutant: renewal_keeps_names */
+	for (size_t i = 0; keeps_names(o) && i < kept->count; i++)
+		pki_names_add(&c->names, kept->list[i].type, kept->list[i].text);
+	if (rc == 0 && c->names.count == 0)
+		pki_names_add_machine(&c->names);
+	return rc;
+}
+
+static int read_present(struct pki *pki, struct server_certificate *c)
+{
+	char *stem = pki_stem(PKI_SERVER, c->file->name), *key_file = xasprintf("%s.key", stem);
 	struct pki_entry entry = {0};
 	const struct pki_entry *known;
-	X509 *certificate = NULL;
-	int rc = pki_read_issued(pki, stem, &certificate);
+	int rc = pki_read_issued(pki, stem, &c->present);
 
-	*needed = true;
-	if (rc == 0 && certificate != NULL && pki_directory_has(&pki->directory, key_file)) {
-		pki_certificate_entry(certificate, PKI_SERVER, &entry);
+	if (rc == 0 && c->present != NULL) {
+		pki_certificate_entry(c->present, PKI_SERVER, &entry);
 		known = pki_index_by_serial(&pki->index, entry.serial);
-		pki_names_of(certificate, &present);
-		*needed = entry.until < pki->now + PKI_DAYS_SOON * PKI_SECONDS_A_DAY ||
-		          (known != NULL && known->revoked != 0) ||
-		          !pki_names_equal(&present, names) ||
-		          (X509_check_issued(ca, certificate) != X509_V_OK &&
-		           (known == NULL || !known->is_imported));
+		pki_names_of(c->present, &c->present_names);
+		c->until = entry.until;
+		c->is_whole = (known == NULL || known->revoked == 0) &&
+		              pki_directory_has(&pki->directory, key_file);
+		c->is_imported = known != NULL && known->is_imported;
 	}
-	pki_names_fini(&present);
-	X509_free(certificate);
 	free(key_file);
 	free(stem);
 	return rc;
 }
 
+/* Missing, about to end, revoked, for other names, or of another CA? */
+static bool is_needed(const struct pki *pki, const struct server_certificate *c, X509 *ca)
+{
+	return c->present == NULL || !c->is_whole ||
+	       c->until < pki->now + PKI_DAYS_SOON * PKI_SECONDS_A_DAY ||
+	       !pki_names_equal(&c->present_names, &c->names) ||
+	       (X509_check_issued(ca, c->present) != X509_V_OK && !c->is_imported);
+}
+
+/* Clients may trust the CA that has signed it, and not ours: a timer does not put another in its
+ * place. */
+static int refuse_imported(struct server_certificate *c)
+{
+	char until[CLOCK_TEXT_MAX];
+
+	/* mutant: timer_keeps_imported */
+	c->wanted = false;
+	return report_error(EXIT_FAILED,
+	                    "the certificate of '%s' came from elsewhere and ends on %s: renew it "
+	                    "there, and 'import' it again",
+	                    c->file->name, pki_day(c->until, until));
+}
+
+/* 0, or the status after a message; the certificates that are `wanted` are issued all the same. */
+static int plan_servers(const struct pki *pki, const struct pki_options *o, X509 *ca,
+                        struct server_certificate list[])
+{
+	int status = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(server_files); i++) {
+		list[i].wanted = !o->if_needed || is_needed(pki, &list[i], ca);
+		if (list[i].wanted && list[i].is_imported && keeps_names(o))
+			status = refuse_imported(&list[i]);
+	}
+	return status;
+}
+
 static int issue_server(struct pki *pki, const struct pki_options *o,
-                        const struct pki_authority *authority, const struct server_file *file,
-                        const struct pki_names *names)
+                        const struct pki_authority *authority, const struct server_certificate *c)
 {
 	struct pki_order order = {.kind = PKI_SERVER,
-	                          .name = file->name,
-	                          .common_name = pki_names_common(names),
-	                          .names = names,
+	                          .name = c->file->name,
+	                          .common_name = pki_names_common(&c->names),
+	                          .names = &c->names,
 	                          .days = o->days != 0 ? o->days : PKI_DAYS_SERVER};
 	X509 *certificate = NULL;
-	int rc = take_key(pki, &order, file->type, o->new_key);
+	int rc = take_key(pki, &order, c->file->type, o->new_key);
 
 	if (rc == 0)
 		rc = pki_issue(pki, authority, &order, &certificate);
@@ -130,49 +189,67 @@ static int issue_server(struct pki *pki, const struct pki_options *o,
 	return rc;
 }
 
-static int issue_servers(struct pki *pki, const struct pki_options *o,
-                         const struct pki_names *names, const bool wanted[])
+static void print_names(const struct pki_names *names)
 {
+	struct buf text = {0};
+
+	pki_names_print(names, &text);
+	printf("for %.*s\n", (int)text.len, (const char *)text.data);
+	buf_fini(&text);
+}
+
+static int issue_servers(struct pki *pki, const struct pki_options *o,
+                         const struct server_certificate list[])
+{
+	const struct pki_names *said = NULL;
 	struct pki_authority authority;
 	int rc = pki_authority_read(pki, PKI_SERVER, &authority);
 
-	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(server_files); i++)
-		if (wanted[i])
-			rc = issue_server(pki, o, &authority, &server_files[i], names);
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(server_files); i++) {
+		if (!list[i].wanted)
+			continue;
+		if (said != NULL && !pki_names_equal(said, &list[i].names))
+			print_names(said);
+		rc = issue_server(pki, o, &authority, &list[i]);
+		said = &list[i].names;
+	}
+	if (rc == 0 && said != NULL)
+		print_names(said);
 	pki_authority_fini(&authority);
 	return rc;
 }
 
+static bool any_wanted(const struct server_certificate list[])
+{
+	return list[0].wanted || list[1].wanted;
+}
+
 int pki_leaf_server(const struct pki_options *o)
 {
-	bool wanted[ARRAY_LEN(server_files)] = {0}, any = false;
-	struct pki_names names = {0};
-	struct buf text = {0};
+	struct server_certificate list[] = {{.file = &server_files[0]}, {.file = &server_files[1]}};
 	X509 *ca = NULL;
 	struct pki pki;
-	int rc = pki_options_open(o, PKI_CHANGE, &pki);
+	int rc = pki_options_open(o, PKI_CHANGE, &pki), refused = 0;
 
-	if (rc == 0)
-		rc = server_names(o, &names);
+	_Static_assert(ARRAY_LEN(list) == ARRAY_LEN(server_files), "one for each file");
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(list); i++)
+		rc = read_present(&pki, &list[i]);
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(list); i++)
+		rc = choose_names(o, &list[i], &list[1 - i]);
 	if (rc == 0)
 		rc = pki_authority_read_certificate(&pki, PKI_SERVER, &ca);
-	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(server_files); i++) {
-		wanted[i] = true;
-		if (o->if_needed)
-			rc = is_needed(&pki, server_files[i].name, &names, ca, &wanted[i]);
-		any = any || wanted[i];
+	if (rc == 0)
+		refused = plan_servers(&pki, o, ca, list);
+	if (rc == 0 && any_wanted(list))
+		rc = issue_servers(&pki, o, list);
+	for (size_t i = 0; i < ARRAY_LEN(list); i++) {
+		X509_free(list[i].present);
+		pki_names_fini(&list[i].present_names);
+		pki_names_fini(&list[i].names);
 	}
-	if (rc == 0 && any)
-		rc = issue_servers(&pki, o, &names, wanted);
-	if (rc == 0 && any) {
-		pki_names_print(&names, &text);
-		printf("for %.*s\n", (int)text.len, (const char *)text.data);
-	}
-	buf_fini(&text);
 	X509_free(ca);
-	pki_names_fini(&names);
 	pki_close(&pki);
-	return rc;
+	return rc != 0 ? rc : refused;
 }
 
 /* ---- client, sign ---- */
