@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "conf/conf_dump.h"
 #include "conf/conf_load.h"
+#include "net/inherited_sockets.h"
 #include "net/tls/tls_tickets.h"
 #include "program/audit_file.h"
 #include "program/command_line.h"
@@ -313,6 +314,7 @@ int main(int argc, char **argv)
 	if (o.config == NULL)
 		return report_usage("name the configuration with -c broker.yaml");
 	harden();
+	inherited_sockets_take();
 	if (o.command == COMMAND_RUN)
 		return run(o.config);
 	return command_line_finish(o.command == COMMAND_DUMP ? dump(o.config) : check(o.config));

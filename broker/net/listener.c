@@ -16,6 +16,7 @@
 #include "base/descriptors.h"
 #include "base/log.h"
 #include "net/fd_watch.h"
+#include "net/inherited_sockets.h"
 #include "net/listener_gate.h"
 #include "net/loop_internal.h"
 #include "net/proxy/proxy_stage.h"
@@ -223,11 +224,14 @@ static void on_event(void *owner, int events, bool failed)
 		update_watch(l);
 }
 
+/* That of the service manager's socket is its own. */
 static void remember_file(struct listener *l)
 {
 	struct stat st;
 
-	if (l->settings.conf->is_unix && lstat(l->settings.conf->path, &st) == 0) {
+	/* mutant: inherited_file_stays */
+	if (l->settings.conf->is_unix && inherited_sockets_find_path(l->settings.conf->path) < 0 &&
+	    lstat(l->settings.conf->path, &st) == 0) {
 		l->dev = st.st_dev;
 		l->ino = st.st_ino;
 	}

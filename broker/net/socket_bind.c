@@ -19,6 +19,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
+#include "net/inherited_sockets.h"
 #include "program/trust.h"
 
 #define BACKLOG      4096
@@ -60,6 +62,18 @@ static int option(int fd, int level, int name, int value)
 }
 
 /* On Linux what is accepted inherits these: no system call per connection. */
+static int set_accepted_options(int fd)
+{
+	int failed = option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+
+	if (failed == 0)
+		failed = option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	(void)option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEP_IDLE_S);
+	(void)option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEP_EVERY_S);
+	(void)option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEP_COUNT);
+	return failed;
+}
+
 static int set_options(int fd, int family, bool shared)
 {
 	int failed = option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
@@ -68,14 +82,7 @@ static int set_options(int fd, int family, bool shared)
 		failed = option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (failed == 0 && family == AF_INET6)
 		failed = option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
-	if (failed == 0)
-		failed = option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	if (failed == 0)
-		failed = option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-	(void)option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEP_IDLE_S);
-	(void)option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEP_EVERY_S);
-	(void)option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEP_COUNT);
-	return failed;
+	return failed == 0 ? set_accepted_options(fd) : failed;
 }
 
 /* An address that the machine gets later, by DHCP or when its cable is plugged in, can be bound to
@@ -181,14 +188,11 @@ static uint16_t port_of(int fd)
 	return ntohs(four.sin_port);
 }
 
-static int bind_tcp(const struct binding *b, uint16_t *port, bool probe)
+static int own_tcp(const struct binding *b, const struct addrinfo *address, uint16_t wanted,
+                   bool probe)
 {
-	uint16_t wanted = *port != 0 ? *port : b->conf->port;
-	struct addrinfo *address = NULL;
-	int fd = resolve_anyway(b, wanted, &address);
+	int fd = 0;
 
-	if (fd != 0)
-		return fd;
 	if (probe && wanted != 0) {
 		/* SO_REUSEPORT would let a second broker of the same user share the port. */
 		fd = bound_socket(b, address, false);
@@ -197,13 +201,41 @@ static int bind_tcp(const struct binding *b, uint16_t *port, bool probe)
 	}
 	if (fd >= 0)
 		fd = bound_socket(b, address, true);
-	freeaddrinfo(address);
 	if (fd >= 0 && listen(fd, BACKLOG) != 0) {
 		int failed = -errno;
 
 		close(fd);
 		fd = failed;
 	}
+	return fd;
+}
+
+/* Of the service manager; all workers share it. */
+static int inherited_tcp(const struct binding *b, const struct addrinfo *address, bool is_first)
+{
+	int index = inherited_sockets_find(address->ai_addr, address->ai_addrlen);
+	int fd = index < 0 ? -ENOENT : inherited_sockets_open(index);
+
+	if (fd >= 0) {
+		(void)set_accepted_options(fd);
+		if (is_first)
+			LOG(SOCKET_INHERITED, .bind = b->conf->bind);
+	}
+	return fd;
+}
+
+static int bind_tcp(const struct binding *b, uint16_t *port, bool probe)
+{
+	uint16_t wanted = *port != 0 ? *port : b->conf->port;
+	struct addrinfo *address = NULL;
+	int fd = resolve_anyway(b, wanted, &address);
+
+	if (fd != 0)
+		return fd;
+	fd = wanted == 0 ? -ENOENT : inherited_tcp(b, address, probe);
+	if (fd == -ENOENT)
+		fd = own_tcp(b, address, wanted, probe);
+	freeaddrinfo(address);
 	if (fd < 0)
 		report_tcp(b, wanted, fd);
 	else
@@ -258,13 +290,21 @@ static int check_directory(const struct binding *b)
 	return failed;
 }
 
-static int check_writable(const struct binding *b)
+/* `is_there`: a socket, perhaps one that the service manager passes at a start. */
+static int check_writable(const struct binding *b, bool is_there)
 {
 	char *dir = directory_of(b->conf->path);
 	int failed = faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) == 0 ? 0 : -errno;
 
-	if (failed != 0)
+	if (failed != 0 && is_there) {
+		failed = 0;
+		errors_warn(b->errors, b->conf_path, b->conf->line, b->conf->column,
+		            "%s: this user may not make sockets in %s: a broker of this user "
+		            "starts only where the service manager passes the one that is there",
+		            b->conf->bind, dir);
+	} else if (failed != 0) {
 		report_make(b, failed);
+	}
 	free(dir);
 	return failed;
 }
@@ -455,12 +495,29 @@ static int check_unix(const struct binding *b, struct sockaddr_un *address, uid_
 	return failed == 0 ? find_group(b, gid) : failed;
 }
 
+/* Of the service manager, which has also made its directory. */
+static int inherited_unix(const struct binding *b)
+{
+	int index = inherited_sockets_find_path(b->conf->path);
+	int fd = index < 0 ? -ENOENT : inherited_sockets_open(index);
+
+	if (fd >= 0)
+		LOG(SOCKET_INHERITED, .bind = b->conf->bind);
+	else if (fd != -ENOENT)
+		REPORT(b, "%s: cannot listen: %s", b->conf->bind, strerror(-fd));
+	return fd;
+}
+
 static int bind_unix(const struct binding *b)
 {
 	struct sockaddr_un address;
 	uid_t uid;
 	gid_t gid;
-	int failed = check_unix(b, &address, &uid, &gid);
+	int failed = inherited_unix(b);
+
+	if (failed != -ENOENT)
+		return failed;
+	failed = check_unix(b, &address, &uid, &gid);
 
 	if (failed == 0)
 		failed = remove_stale(b, &address);
@@ -485,8 +542,11 @@ int socket_bind_permit(const struct conf_listener *conf, struct errors *errors,
 	struct stat st;
 	uid_t uid;
 	gid_t gid;
-	int failed = find_owner(&b, &uid);
+	int failed;
 
+	if (inherited_sockets_find_path(conf->path) >= 0)
+		return 0;
+	failed = find_owner(&b, &uid);
 	if (failed == 0)
 		failed = find_group(&b, &gid);
 	if (failed != 0)
@@ -508,6 +568,21 @@ static void warn_forbidden(const struct binding *b)
 	            b->conf->bind, b->conf->port);
 }
 
+/* Its mode decides who may connect, and broker.yaml's is not used. */
+static void warn_mode(const struct binding *b)
+{
+	struct stat st;
+
+	/* mutant: inherited_mode_is_compared */
+	if (stat(b->conf->path, &st) == 0 && ((unsigned)st.st_mode & 0777 & ~b->conf->mode) != 0)
+		errors_warn(b->errors, b->conf_path, b->conf->line, b->conf->column,
+		            "%s: the socket is the service manager's and has mode %04o, which lets "
+		            "more users connect than mode %04o of the configuration: set "
+		            "SocketMode=%04o in the socket unit",
+		            b->conf->bind, (unsigned)st.st_mode & 0777, b->conf->mode,
+		            b->conf->mode);
+}
+
 /* Bound for a moment, without SO_REUSEPORT, as the first of a start is. */
 static int probe_tcp(const struct binding *b)
 {
@@ -516,13 +591,14 @@ static int probe_tcp(const struct binding *b)
 
 	if (fd != 0)
 		return fd;
-	fd = bound_socket(b, address, false);
+	if (inherited_sockets_find(address->ai_addr, address->ai_addrlen) < 0)
+		fd = bound_socket(b, address, false);
 	freeaddrinfo(address);
-	if (fd >= 0)
+	if (fd > 0)
 		close(fd);
 	else if (fd == -EACCES || fd == -EPERM)
 		warn_forbidden(b);
-	else if (fd != -EADDRINUSE)
+	else if (fd < 0 && fd != -EADDRINUSE)
 		report_tcp(b, b->conf->port, fd);
 	return fd < 0 ? fd : 0;
 }
@@ -538,13 +614,34 @@ int socket_bind_check(const struct conf_listener *conf, bool starts, struct erro
 
 	if (!conf->is_unix)
 		return starts ? probe_tcp(&b) : 0;
+	if (inherited_sockets_find_path(conf->path) >= 0) {
+		warn_mode(&b);
+		return 0;
+	}
 	failed = check_unix(&b, &address, &uid, &gid);
 	if (failed != 0)
 		errors_note_cause(errors, -failed);
 	if (failed != 0 || !starts)
 		return failed;
 	failed = find_stale(&b, &address);
-	return failed < 0 ? failed : check_writable(&b);
+	return failed < 0 ? failed : check_writable(&b, failed == 1);
+}
+
+int socket_bind_inherited(const struct conf_listener *conf)
+{
+	struct errors ignored = {0};
+	struct binding b = {.conf = conf, .errors = &ignored, .conf_path = ""};
+	struct addrinfo *address = NULL;
+	int index = -1;
+
+	if (conf->is_unix)
+		return inherited_sockets_find_path(conf->path);
+	if (conf->port != 0 && resolve_anyway(&b, conf->port, &address) == 0)
+		index = inherited_sockets_find(address->ai_addr, address->ai_addrlen);
+	if (address != NULL)
+		freeaddrinfo(address);
+	errors_fini(&ignored);
+	return index;
 }
 
 bool socket_bind_is_served(const char *path)

@@ -12,7 +12,8 @@
  * the one that was chosen, for the other workers' sockets of the same address (give it back in
  * *port). `probe`: the first bind of an address is without SO_REUSEPORT, to find out whether
  * another program has it. Unix: the directory must not be writable by others, a stale socket is
- * removed, the new one gets its owner, group and mode. */
+ * removed, the new one gets its owner, group and mode. Where the service manager has passed a
+ * socket of this address, a duplicate of that. */
 int socket_bind(const struct conf_listener *conf, uint16_t *port, bool probe, struct errors *errors,
                 const char *conf_path);
 
@@ -27,6 +28,9 @@ int socket_bind_permit(const struct conf_listener *conf, struct errors *errors,
  * port is in use, is not reported: it may be the broker that runs. */
 int socket_bind_check(const struct conf_listener *conf, bool starts, struct errors *errors,
                       const char *conf_path);
+/* The place of its socket among those that the service manager has passed (inherited_sockets.h);
+ * -1: it makes one itself. */
+int socket_bind_inherited(const struct conf_listener *conf);
 /* Does a program listen at this Unix socket? */
 bool socket_bind_is_served(const char *path);
 

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/require.h"
 #include "conf/conf_file.h"
+#include "net/inherited_sockets.h"
 #include "net/socket_bind.h"
 #include "net/tls/tls_context.h"
 #include "program/audit_file.h"
@@ -54,6 +55,36 @@ static bool broker_runs(const struct conf *conf)
 	       (conf->control_socket != NULL && socket_bind_is_served(conf->control_socket));
 }
 
+/* Whoever connects to a socket that nobody accepts from waits for ever. */
+static void check_inherited(const struct config_candidate *c)
+{
+	const struct conf *conf = c->next->conf;
+	bool used[INHERITED_SOCKETS_MAX] = {false}, listens;
+	char text[INHERITED_TEXT_MAX];
+
+	for (size_t i = 0; i < conf->listener_count; i++) {
+		int index = socket_bind_inherited(&conf->listeners[i]);
+
+		if (index >= 0)
+			used[index] = true;
+	}
+	if (conf->control_socket != NULL && inherited_sockets_find_path(conf->control_socket) >= 0)
+		used[inherited_sockets_find_path(conf->control_socket)] = true;
+	for (size_t i = 0; inherited_sockets_describe(i, text, &listens); i++)
+		/* mutant: unused_socket_is_named */
+		if (!used[i])
+			errors_warn(
+			    c->errors, conf->path, 0, 0,
+			    listens ? "the service manager has passed a socket that listens at %s, "
+				      "and no listener has this address: whoever connects there "
+				      "gets no answer; add a listener, or remove the "
+				      "ListenStream= of the socket unit"
+				    : "the service manager has passed %s, which does not listen "
+				      "for streams: it is not used; a socket unit needs "
+				      "ListenStream= and Accept=no",
+			    text);
+}
+
 static void check_listeners(const struct config_candidate *c)
 {
 	const struct conf *conf = c->next->conf;
@@ -69,6 +100,7 @@ static void check_listeners(const struct config_candidate *c)
 			            "broker; 'ss -ltnp sport = :%u' names it",
 			            l->bind, l->port, l->port);
 	}
+	check_inherited(c);
 }
 
 static void check_audit(const struct config_candidate *c)

@@ -14,10 +14,10 @@ TIMEOUT_S = scaled_timeout(20)
 class LineProcess:
     """Runs until `stop`; every line of its output (stdout and stderr together) is stored."""
 
-    def __init__(self, command, *, env=None, stdin=None, cwd=None, preexec_fn=None):
+    def __init__(self, command, *, env=None, stdin=None, cwd=None, preexec_fn=None, close_fds=True):
         self.lines, self.changed = [], threading.Condition()
         self.child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=stdin, env=env,
-                                      cwd=cwd, preexec_fn=preexec_fn)
+                                      cwd=cwd, preexec_fn=preexec_fn, close_fds=close_fds)
         self.over = False
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
