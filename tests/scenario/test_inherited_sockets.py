@@ -14,6 +14,8 @@ from broker_fixture import BROKER, ENVIRONMENT, ROOT, free_port
 from process import TIMEOUT_S, LineProcess
 from wire import Wire
 
+CTL = os.environ.get("VAKT_CTL", str(ROOT / "build/tools/broker-ctl"))
+MANUAL, UNIT = ROOT / "man/vakt.7", ROOT / "debian/vakt.service"
 FIRST_FD = 3
 # As a service manager: the number of the process is that of the program.
 AS_MANAGER = 'export LISTEN_PID=$$ LISTEN_FDS="$1" LISTEN_FDNAMES="$2"; shift 2; exec "$@"'
@@ -161,7 +163,7 @@ def test_unix_sockets_stay_the_manager_s(broker, sockets, tmp_path):
         manager.start(broker)
         assert len(broker.logged("socket-inherited")) == 2
         use(broker, listener=1)
-        done = subprocess.run([os.environ.get("VAKT_CTL", str(ROOT / "build/tools/broker-ctl")), "-c", str(broker.directory / "broker.yaml"), "status"],
+        done = subprocess.run([CTL, "-c", str(broker.directory / "broker.yaml"), "status"],
                               env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
         assert done.returncode == 0, done
         mark = broker.mark()
@@ -212,6 +214,21 @@ def test_variables_of_others_mean_nothing(broker, sockets, variables):
     manager.command = lambda *words: ["/bin/sh", "-c", f'export {exports}; exec "$@"', "sh", *words]
     status, said = manager.check(broker, "--check")
     assert status == 0 and "in use by another program" in said, said
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here")
+def test_the_manual_s_units_are_what_systemd_knows(tmp_path):
+    """vakt(7): the socket unit, and what is added to the service."""
+    section = re.search(r"^\.Ss Sockets of systemd$(.*?)^\.Ss ", MANUAL.read_text(encoding="utf-8"), re.M | re.S).group(1)
+    unit, addition = re.findall(r"^\.Bd[^\n]*\n(.*?)^\.Ed$", section, re.M | re.S)
+    service = UNIT.read_text(encoding="utf-8").replace("/usr/sbin/broker ", BROKER + " ").replace("/usr/bin/broker-ctl", CTL)
+    (tmp_path / "vakt.service.d").mkdir()
+    for name, text in {"vakt.socket": unit, "vakt.service.d/override.conf": addition, "vakt.service": service}.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(tmp_path / "vakt.socket"), str(tmp_path / "vakt.service")], text=True,
+                          capture_output=True, check=False, timeout=6 * TIMEOUT_S, env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"})
+    said = [line for line in done.stderr.splitlines() if "vakt" in line or str(tmp_path) in line]
+    assert done.returncode == 0 and not said, done
 
 
 @pytest.mark.skipif(shutil.which("systemd-socket-activate") is None, reason="systemd-socket-activate is not here")
