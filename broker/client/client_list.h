@@ -46,6 +46,7 @@ struct client_list {
 	struct space_walk space_walk;
 	struct conn *yielding;        /* yield.c; utlist DL */
 	struct conn *going_on;        /* the same, before those */
+	uint64_t heavy_turn;          /* the worker's turn in which one went on without waiting */
 	struct conn_opening *leaving; /* move to another worker at the end of the turn */
 	struct listener **listeners;  /* by slot, LISTENER_IDS_MAX of them */
 	struct log_limit dropped_limit, refusal_limit;

@@ -206,22 +206,25 @@ static void continue_deferred(struct conn *c)
 /* --- the share of a turn --- */
 
 /* The share of a turn that a connection may use. The work that it causes is counted, and after
- * every LOOK_STEPS steps the clock is read too; between them a packet costs one comparison. While
- * nobody else waits it goes on, as long as a turn may be: what many of its messages write to one
+ * FIRST_STEPS and every LOOK_STEPS steps the clock is read too; between them a packet costs one
+ * comparison. Every ASK_NS it is asked who waits: those who are about to be read are not let wait
+ * longer, since they cause little as a rule; those that yielded are (yield.h), up to SHARE_NS.
+ * While nobody waits it goes on, as long as a turn may be: what many of its messages write to one
  * reader is one write then. */
-#define LOOK_STEPS 64
-#define SHARE_NS   UINT64_C(2000000)
-#define ALONE_NS   UINT64_C(500000) /* and then it is asked again who waits */
-#define LONGEST_NS UINT64_C(4000000)
+#define FIRST_STEPS 16
+#define LOOK_STEPS  64
+#define ASK_NS      UINT64_C(500000)
+#define SHARE_NS    UINT64_C(2000000)
+#define LONGEST_NS  UINT64_C(4000000)
 
 struct turn_share {
-	uint64_t look, end;          /* worker->work */
-	uint64_t begin_ns, until_ns; /* 0: not looked yet */
+	uint64_t look, end;        /* worker->work */
+	uint64_t begin_ns, ask_ns; /* 0: not looked yet */
 };
 
-static void look_later(const struct worker *w, struct turn_share *share)
+static void look_later(const struct worker *w, struct turn_share *share, uint64_t steps)
 {
-	share->look = w->work + LOOK_STEPS;
+	share->look = w->work + steps;
 	if (share->look > share->end)
 		share->look = share->end;
 }
@@ -230,14 +233,15 @@ static struct turn_share share_of(const struct worker *w)
 {
 	struct turn_share share = {.end = w->work + w->turn_steps};
 
-	look_later(w, &share);
+	look_later(w, &share, FIRST_STEPS);
 	return share;
 }
 
-static bool others_wait(const struct worker *w)
+static bool others_wait(const struct worker *w, uint64_t used_ns)
 {
-	return yield_is_pending(w) || dispatch_waits(w) || w->loop == NULL ||
-	       loop_is_awaited(w->loop);
+	if (w->loop == NULL || loop_is_awaited(w->loop))
+		return true;
+	return used_ns > SHARE_NS && (yield_is_pending(w) || dispatch_waits(w));
 }
 
 static bool share_is_used(const struct worker *w, struct turn_share *share)
@@ -246,16 +250,24 @@ static bool share_is_used(const struct worker *w, struct turn_share *share)
 
 	if (w->work >= share->end)
 		return true;
-	look_later(w, share);
+	look_later(w, share, LOOK_STEPS);
 	now_ns = clock_monotonic_ns();
 	if (share->begin_ns == 0) {
 		share->begin_ns = now_ns;
-		share->until_ns = now_ns + SHARE_NS;
+		share->ask_ns = now_ns + ASK_NS;
 	}
-	if (now_ns <= share->until_ns)
+	if (now_ns <= share->ask_ns)
 		return false;
-	share->until_ns = now_ns + ALONE_NS;
-	return now_ns - share->begin_ns > LONGEST_NS || others_wait(w);
+	share->ask_ns = now_ns + ASK_NS;
+	return now_ns - share->begin_ns > LONGEST_NS || others_wait(w, now_ns - share->begin_ns);
+}
+
+/* What it has used, by the counted work and by the clock: kinds of packets differ. */
+static void note_use(struct conn *c, const struct turn_share *share, uint64_t work)
+{
+	uint64_t ns = share->begin_ns == 0 ? 0 : clock_monotonic_ns() - share->begin_ns;
+
+	yield_note_work(c, work, ns);
 }
 
 /* --- bytes --- */
@@ -312,7 +324,7 @@ static void handle_packets(struct conn *c, struct slice *in)
 			yield_begin(c);
 		}
 	}
-	yield_note_work(c, w->work - before);
+	note_use(c, &share, w->work - before);
 }
 
 /* Why something that is no CONNECT came first: what else speaks to this port. */

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "client/client_list.h"
+#include "net/loop.h"
 #include "session/client_link.h"
 #include "worker/worker.h"
 
@@ -58,8 +59,11 @@ bool yield_heavy(struct conn *c)
 
 	REQUIRE_OWNER(&c->link);
 	/* mutant: heavy_in_one_turn */
-	if (!worker_turn_is_used(w) && !yield_is_pending(w))
+	/* mutant: many_heavy_in_one_turn */
+	if (w->clients->heavy_turn != w->turn && !worker_turn_is_used(w) && !yield_is_pending(w)) {
+		w->clients->heavy_turn = w->turn;
 		return false;
+	}
 	yield_begin(c);
 	return true;
 }
@@ -102,7 +106,8 @@ bool yield_turn(struct worker *w)
 		conn_resume(c, PAUSE_TURN);
 		c->yielded_first = c->yielded && c->yielded_first;
 		more = true; /* it may be read again */
-		if (worker_turn_is_used(w) || clock_monotonic_ns() - begin_ns > TURN_NS)
+		if (worker_turn_is_used(w) || clock_monotonic_ns() - begin_ns > TURN_NS ||
+		    (w->loop != NULL && loop_is_awaited(w->loop)))
 			break;
 	}
 	return more || yield_is_pending(w);

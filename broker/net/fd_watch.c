@@ -17,6 +17,7 @@ struct fd_watch {
 
 _Static_assert((int)FD_WATCH_READ == (int)UV_READABLE, "libuv's own numbers");
 _Static_assert((int)FD_WATCH_WRITE == (int)UV_WRITABLE, "libuv's own numbers");
+_Static_assert((int)FD_WATCH_END == (int)UV_DISCONNECT, "libuv's own numbers");
 
 static struct loop *loop_of(const struct fd_watch *w)
 {
@@ -59,6 +60,8 @@ void fd_watch_arm(struct fd_watch *w, int events)
 	if (events == w->armed)
 		return;
 	w->armed = events;
+	if ((events & FD_WATCH_READ) != 0)
+		events |= FD_WATCH_END;
 	REQUIRE(uv_poll_start(&w->poll, events, on_poll) == 0);
 }
 

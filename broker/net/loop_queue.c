@@ -11,7 +11,8 @@
 /* Work of a place that may take no longer than this in a turn; 0: no limit. */
 static const uint64_t ns_per_turn[LOOP_PLACES] = {
     [LOOP_INPUT] = 500000, [LOOP_OUTPUT] = 500000,   [LOOP_HANDSHAKE] = 250000,
-    [LOOP_LATER] = 500000, [LOOP_UNPROVEN] = 100000, [LOOP_ENDED] = 250000,
+    [LOOP_LATER] = 500000, [LOOP_UNPROVEN] = 100000, [LOOP_LEAVING] = 250000,
+    [LOOP_ENDED] = 250000,
 };
 /* Nor all of these places together: one job of each runs in any case. */
 #define ALL_NS UINT64_C(600000)

@@ -22,6 +22,9 @@ enum loop_place {
 	/* Bytes of a peer from whom no whole packet has come. Some run in each turn, in the order
 	 * of arrival: however many there are, those who have logged in wait no longer. */
 	LOOP_UNPROVEN,
+	/* Reads what a peer has sent before it closed its connection. Some run in each turn: where
+	 * very many close at once, the others do not wait. */
+	LOOP_LEAVING,
 	/* Tells the owner that the stream has ended: that may publish a will. The same. */
 	LOOP_ENDED,
 	LOOP_PLACES,

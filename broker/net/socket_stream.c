@@ -300,6 +300,11 @@ static void on_event(void *owner, int events, bool failed)
 		return;
 	}
 	s->ignored = 0;
+	/* mutant: leaving_like_others */
+	if ((events & FD_WATCH_END) != 0) {
+		loop_add_job(loop, &s->job, LOOP_LEAVING);
+		return;
+	}
 	if (loop_poll_is_long(loop)) {
 		loop_add_job(loop, &s->job, LOOP_INPUT);
 		return;

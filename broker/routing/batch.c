@@ -22,7 +22,7 @@ struct batch *batch_to(struct worker *w, unsigned executor, task_fn *run)
 	b->from = w;
 	b->to = w->shared->workers[executor];
 	if (b->from == b->to)
-		w->router->own_in_flight++;
+		w->router->own_begun++;
 	w->router->outbox[executor] = b;
 	return b;
 }
@@ -60,8 +60,8 @@ void batch_done(struct batch *b)
 
 	REQUIRE_EXECUTOR(&b->to->executor);
 	if (b->from == b->to) {
-		REQUIRE(sender->own_in_flight > 0);
-		sender->own_in_flight--;
+		REQUIRE(sender->own_opened < sender->own_begun);
+		sender->own_opened++;
 	}
 	flow_remove(&sender->flows.to[b->to->executor.index], b->bytes);
 	free(b->items);

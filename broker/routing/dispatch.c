@@ -210,9 +210,26 @@ static void on_batch(struct task *task, void *executor_arg)
 	batch_done(b);
 }
 
-static bool goes_directly(const struct worker *w, unsigned executor, bool through_mailbox)
+/* Something that this publisher, or one that is not known, has published before is in our own
+ * mailbox. What others have there does not hold it up: very many wills would. */
+static bool waits_in_mailbox(struct worker *w, const struct msg *msg)
 {
-	return executor == w->executor.index && !through_mailbox && w->router->own_in_flight == 0;
+	const struct router *r = w->router;
+	const struct session *s;
+
+	if (r->own_opened == r->own_begun)
+		return false;
+	s = session_find_by_id(w, msg->origin->session_id);
+	/* mutant: mailbox_is_overtaken */
+	return s == NULL || s->own_batch > r->own_opened;
+}
+
+static void note_own_batch(struct worker *w, const struct msg *msg)
+{
+	struct session *s = session_find_by_id(w, msg->origin->session_id);
+
+	if (s != NULL)
+		s->own_batch = w->router->own_begun;
 }
 
 static void live_to_worker(struct worker *w, struct msg *msg, const struct route_match *match,
@@ -222,6 +239,8 @@ static void live_to_worker(struct worker *w, struct msg *msg, const struct route
 	struct batch_item *item = batch_add(b, ITEM_LIVE, msg);
 	uint64_t bit = (uint64_t)1 << executor;
 
+	if (executor == w->executor.index)
+		note_own_batch(w, msg);
 	item->first = (uint32_t)b->id_count;
 	for (size_t i = 0; i < match->filter_count; i++) {
 		if ((match->filters[i].executors & bit) != 0)
@@ -239,7 +258,7 @@ void dispatch_live(struct worker *w, struct msg *msg, const struct route_match *
 	size_t count = 0;
 
 	REQUIRE_EXECUTOR(&w->executor);
-	if ((others & own) != 0 && goes_directly(w, w->executor.index, through_mailbox))
+	if ((others & own) != 0 && !through_mailbox && !waits_in_mailbox(w, msg))
 		others &= ~own;
 	for (uint64_t left = others; left != 0; left &= left - 1)
 		live_to_worker(w, msg, match, (unsigned)__builtin_ctzll(left));
@@ -256,6 +275,15 @@ void dispatch_live(struct worker *w, struct msg *msg, const struct route_match *
 		delivery_queue_add_live(w, &live, w);
 }
 
+/* Of one session the positions are in order, whoever published. */
+static bool target_waits_in_mailbox(struct worker *w, const struct msg *msg,
+                                    const struct target_item *item)
+{
+	if (item->position != 0)
+		return w->router->own_opened < w->router->own_begun;
+	return waits_in_mailbox(w, msg);
+}
+
 void dispatch_target(struct worker *w, struct msg *msg, const struct target_item *item,
                      bool through_mailbox)
 {
@@ -264,12 +292,15 @@ void dispatch_target(struct worker *w, struct msg *msg, const struct target_item
 
 	REQUIRE_EXECUTOR(&w->executor);
 	REQUIRE(item->executor < w->shared->worker_count);
-	if (goes_directly(w, item->executor, through_mailbox)) {
+	if (item->executor == w->executor.index && !through_mailbox &&
+	    !target_waits_in_mailbox(w, msg, item)) {
 		/* mutant: shared_twice */
 		give_or_queue(w, msg, item, w);
 		return;
 	}
 	b = batch_to(w, item->executor, on_batch);
+	if (item->executor == w->executor.index)
+		note_own_batch(w, msg);
 	entry = batch_add(b, item->group_id == 0 ? ITEM_TARGET : ITEM_SHARE, msg);
 	entry->first = (uint32_t)b->target_count;
 	batch_add_target(b, item);

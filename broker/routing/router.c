@@ -19,7 +19,7 @@ void router_fini(struct worker *w)
 {
 	struct router *r = w->router;
 
-	REQUIRE(r->queue == NULL && r->own_in_flight == 0);
+	REQUIRE(r->queue == NULL && r->own_begun == r->own_opened);
 	for (unsigned executor = 0; executor < w->shared->worker_count; executor++)
 		REQUIRE(r->outbox[executor] == NULL);
 	publish_match_forget_own(w, &r->own);

@@ -29,7 +29,8 @@ struct router {
 	uint64_t *ids; /* batch.c: filter ids of one executor */
 	size_t id_cap;
 	struct batch **outbox; /* one per executor: built during the turn */
-	size_t own_in_flight;  /* batches of ours in our own mailbox */
+	/* Batches of ours for our own mailbox, numbered from 1: so many were begun, and opened. */
+	uint64_t own_begun, own_opened;
 	struct flows flows;
 	struct delivery_queue *queue;
 	/* The outbox has messages of queues, which went ahead of the disk. */

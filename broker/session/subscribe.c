@@ -19,6 +19,9 @@
 #include "worker/memory_quota.h"
 #include "worker/shared.h"
 
+/* Work of a turn (worker.h) for an entry, without what it begins: a replay, a record. */
+#define FILTER_STEPS 8
+
 /* `text` gets the cause for a Reason String. */
 static enum reason refuse(enum reason reason, const char *cause, char *text)
 {
@@ -137,6 +140,7 @@ static uint8_t subscribe_to_next(struct client_link *link, struct request *r, st
 	bool next = packet_subscribe_next(entries, &filter, &options);
 
 	REQUIRE(next); /* they were checked */
+	link->worker->work += FILTER_STEPS;
 	return subscribe_one(link, r, filter, options);
 }
 
@@ -196,6 +200,7 @@ static uint8_t unsubscribe_from_next(struct client_link *link, struct request *r
 
 	(void)r;
 	REQUIRE(next); /* they were checked */
+	link->worker->work += FILTER_STEPS;
 	sub = subscription_find(link->session, filter);
 	if (sub == NULL)
 		return REASON_NO_SUBSCRIPTION_EXISTED;

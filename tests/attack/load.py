@@ -29,7 +29,7 @@ import wire
 from broker_fixture import BrokerFixture, Pki
 from wire import Closed, Wire, tls_context
 
-RETAINED, WIDE_READERS = 100_000, 20
+RETAINED, POURING = 100_000, 20
 SILENT = (Closed, OSError, ssl.SSLError, AssertionError)
 FAR = bytes(65_000)
 
@@ -215,20 +215,43 @@ def reconnect(broker):
 
 # --- after the login ---
 
+def pouring(text, packets, prepare=lambda broker: None):
+    """The same packets again and again on 20 connections, and nothing is read."""
+    def begin(broker):
+        prepare(broker)
+        streams = [turn_load.connection(socket_of(broker)) for _ in range(POURING)]
+        yield
+
+        def one(number):
+            try:
+                pour(streams[number], packets)
+            except OSError:
+                streams[number] = turn_load.connection(socket_of(broker))
+                raise
+        again(one, POURING)
+    begin.__doc__ = f"Packets without end on {POURING} connections, and nothing is read: {text}."
+    return begin
+
+
+POURED = {
+    "pings": ("PINGREQ", mqtt.packet(mqtt.PINGREQ, 0, b"") * 200),
+    "publishes": ("short messages that nobody receives", mqtt.publish(5, "eve/none", b"1") * 50),
+    "acknowledged": ("messages of QoS 1 that nobody receives", mqtt.publish(5, "eve/none", b"1", qos=1, packet_id=1) * 50),
+    "deep-publishes": ("messages of 100 levels", mqtt.publish(5, "eve" + "/a" * 100, b"1") * 20),
+    "retained-publishes": ("one retained value", mqtt.publish(5, "eve/kept", b"1", retain=True) * 50),
+    "denied-publishes": ("messages to $SYS, which are refused", mqtt.publish(5, "$SYS/eve", b"1", qos=1, packet_id=1) * 50),
+    "unknown-releases": ("PUBREL of nothing", mqtt.ack(5, mqtt.PUBREL, 7) * 100),
+    "unsubscribes": ("UNSUBSCRIBE of nothing", mqtt.unsubscribe(5, 1, ["eve/none"]) * 50),
+    "refused-subscribes": ("SUBSCRIBE that is refused", mqtt.subscribe(5, 1, [("$share/eve", 0), ("eve/" * 300, 0)])),
+    "new-subscribes": ("SUBSCRIBE and UNSUBSCRIBE of a deep filter",
+                       (mqtt.subscribe(5, 1, [("+/eve" * 20, 0)]) + mqtt.unsubscribe(5, 1, ["+/eve" * 20])) * 10),
+    "properties": ("User Properties", mqtt.publish(5, "eve/none", b"1", props={"user_property": [("a", "b")] * 100})),
+}
+
+
 def wide_subscribe(broker):
     """A wide filter is subscribed to again and again over 100,000 retained values, and nothing is read."""
-    retain(broker, RETAINED)
-    streams = [turn_load.connection(socket_of(broker)) for _ in range(WIDE_READERS)]
-    packets = mqtt.subscribe(5, 1, [("wide/#", 0)]) * 20
-    yield
-
-    def one(number):
-        try:
-            pour(streams[number], packets)
-        except OSError:
-            streams[number] = turn_load.connection(socket_of(broker))
-            raise
-    again(one, WIDE_READERS)
+    return pouring("", mqtt.subscribe(5, 1, [("wide/#", 0)]) * 20, lambda at: retain(at, RETAINED))(broker)
 
 
 def retained_wills(broker):
@@ -349,6 +372,7 @@ ATTACKS = {
     "connect-loop": Attack(connect_loop),
     "reconnect": Attack(reconnect),
     "wide-subscribe": Attack(wide_subscribe, MANY),
+    **{f"pour-{name}": Attack(pouring(*poured)) for name, poured in POURED.items()},
     "retained-wills": Attack(retained_wills),
     "deep-filters": Attack(deep_filters),
     "byte-flood": Attack(byte_flood, limits(byte_rate="1M")),

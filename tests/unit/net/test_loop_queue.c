@@ -11,7 +11,7 @@
 #include "base/container.h"
 #include "net/loop_queue.h"
 
-#define JOBS 40
+#define JOBS 42
 
 static uint64_t now_ns;
 
@@ -92,8 +92,9 @@ static void queues_run_in_their_order(void **state)
 	add(5, LOOP_OUTPUT);
 	add(6, LOOP_INPUT);
 	add(7, LOOP_UNPROVEN);
+	add(8, LOOP_LEAVING);
 	loop_queue_run(&queue);
-	assert_string_equal(order, "degfcbha");
+	assert_string_equal(order, "degfcbhia");
 	assert_int_equal(jobs[0].ran_from, LOOP_ENDED);
 	assert_true(loop_queue_is_empty(&queue));
 }
@@ -139,7 +140,8 @@ static void some_queues_have_so_much_of_a_turn(void **state)
 	    {LOOP_READY, 1000000000, JOBS}, {LOOP_INPUT, 100000, 5},   {LOOP_INPUT, 5000000, 1},
 	    {LOOP_OUTPUT, 100000, 5},       {LOOP_OUTPUT, 5000000, 1}, {LOOP_HANDSHAKE, 100000, 3},
 	    {LOOP_HANDSHAKE, 5000000, 1},   {LOOP_LATER, 100000, 5},   {LOOP_LATER, 5000000, 1},
-	    {LOOP_UNPROVEN, 30000, 4},      {LOOP_ENDED, 100000, 3},   {LOOP_ENDED, 5000000, 1},
+	    {LOOP_UNPROVEN, 30000, 4},      {LOOP_LEAVING, 100000, 3}, {LOOP_LEAVING, 5000000, 1},
+	    {LOOP_ENDED, 100000, 3},        {LOOP_ENDED, 5000000, 1},
 	};
 
 	for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
@@ -162,19 +164,20 @@ static void some_queues_have_so_much_of_a_turn(void **state)
 static void all_queues_share_a_turn(void **state)
 {
 	static const enum loop_place places[] = {LOOP_INPUT, LOOP_OUTPUT,   LOOP_HANDSHAKE,
-	                                         LOOP_LATER, LOOP_UNPROVEN, LOOP_ENDED};
+	                                         LOOP_LATER, LOOP_UNPROVEN, LOOP_LEAVING,
+	                                         LOOP_ENDED};
 	unsigned ran[LOOP_PLACES] = {0};
 
 	(void)state;
-	for (size_t i = 0; i < 36; i++) {
+	for (size_t i = 0; i < 42; i++) {
 		jobs[i].costs_ns = 100000;
-		add(i, places[i % 6]);
+		add(i, places[i % 7]);
 	}
 	loop_queue_run(&queue);
-	for (size_t i = 0; i < 36; i++)
-		ran[places[i % 6]] += jobs[i].ran;
+	for (size_t i = 0; i < 42; i++)
+		ran[places[i % 7]] += jobs[i].ran;
 	assert_int_equal(ran[LOOP_INPUT], 5);
-	for (size_t i = 1; i < 6; i++)
+	for (size_t i = 1; i < 7; i++)
 		assert_int_equal(ran[places[i]], 1);
 }
 

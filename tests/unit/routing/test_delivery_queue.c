@@ -11,7 +11,7 @@
 #include "routing/delivery_queue.h"
 #include "routing_fixture.h"
 
-#define GIVEN_MAX 200
+#define GIVEN_MAX 300
 
 /* What was given, one letter each, and what each of them costs. */
 static char given[GIVEN_MAX + 1];
@@ -202,6 +202,37 @@ static void who_has_just_come_goes_first(void **state)
 	teardown(&f);
 }
 
+/* However much those have who came before it in the same turn; nor do they lose their place who
+ * found no time in it. */
+static void who_has_little_does_not_wait_for_those_who_have_much(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	setup(&f, 0);
+	cost = f.w->turn_steps / 256;
+	for (unsigned i = 0; i < 3; i++)
+		add(&f, i, "a", (char)('a' + i), 0, 50);
+	add(&f, 3, "b", 'z', 0, 1);
+	assert_true(delivery_queue_turn(f.w, give));
+	assert_non_null(strchr(given, 'z'));
+	run_turns(&f);
+	assert_int_equal(given_count, 151);
+	given_count = 0;
+	cost = f.w->turn_steps; /* one is more than a slice */
+	add(&f, 0, "a", 'a', 0, 50);
+	assert_true(delivery_queue_turn(f.w, give));
+	for (unsigned i = 1; i < 4; i++)
+		add(&f, i, "a", (char)('a' + i), 0, 1);
+	given_count = 0;
+	for (unsigned i = 1; i < 4; i++)
+		assert_true(delivery_queue_turn(f.w, give));
+	for (char name = 'b'; name <= 'd'; name++)
+		assert_non_null(strchr(given, name));
+	run_turns(&f);
+	teardown(&f);
+}
+
 static void what_waits_is_counted_as_memory_and_given_back(void **state)
 {
 	struct payer *payer;
@@ -246,6 +277,7 @@ int main(void)
 	    cmocka_unit_test(changes_of_a_retained_topic_stay_in_their_order),
 	    cmocka_unit_test(a_turn_gives_a_slice_and_publishers_take_turns),
 	    cmocka_unit_test(who_has_just_come_goes_first),
+	    cmocka_unit_test(who_has_little_does_not_wait_for_those_who_have_much),
 	    cmocka_unit_test(what_waits_is_counted_as_memory_and_given_back),
 	    cmocka_unit_test(at_the_end_everything_is_given_or_dropped),
 	};
