@@ -27,6 +27,16 @@ void descriptors_set_reserve(unsigned long limit)
 	atomic_store(&clients_end, end < INT_MAX ? (int)end : 0);
 }
 
+void descriptors_reserve_table(unsigned long expected, unsigned long limit)
+{
+	unsigned long count = expected + RESERVE < limit ? expected + RESERVE : limit;
+	/* mutant: descriptors_have_no_room */
+	int fd = count > 0 ? fcntl(0, F_DUPFD_CLOEXEC, (int)count - 1) : -1;
+
+	if (fd >= 0)
+		close(fd);
+}
+
 bool descriptors_free_for_client(int fd)
 {
 	int end = atomic_load_explicit(&clients_end, memory_order_relaxed), next;

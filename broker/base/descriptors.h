@@ -8,6 +8,10 @@
 /* Of the limit in force, a quarter but 64 at most is not for clients: a reload, the audit file and
  * broker-ctl find one when clients have taken all others. Thread: main, before there are others. */
 void descriptors_set_reserve(unsigned long limit);
+/* So many are expected, of `limit` at most: the kernel has space for them from now on. Where its
+ * table grows later, beside other threads, the one that opened a descriptor waits for some 16 ms,
+ * and with it all clients of its loop. Thread: main, before there are others. */
+void descriptors_reserve_table(unsigned long expected, unsigned long limit);
 /* May a client have the next one? `fd` is any open descriptor. False: also where there is none. Any
  * thread. */
 bool descriptors_free_for_client(int fd);

@@ -12,7 +12,8 @@ struct fd_watch;
 enum {
 	FD_WATCH_READ = 1,
 	FD_WATCH_WRITE = 2,
-	/* Comes with FD_WATCH_READ where the peer sends no more: what is there to read is the rest. */
+	/* Comes with FD_WATCH_READ where the peer sends no more: what is there to read is the rest.
+	 */
 	FD_WATCH_END = 4,
 };
 

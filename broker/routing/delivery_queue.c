@@ -241,8 +241,8 @@ static void rotate(struct delivery_queue *q, struct publisher_queue *p)
 
 /* About a quarter of a millisecond, and half of it for those who have waited longer. */
 #define SLICE_STEPS(w) ((w)->turn_steps / 32 + 1)
-/* Of those who are new: whoever has a message for few is through with it, however many with large
- * ones came before. */
+/* Of one who is new: whoever has a message for few is through with it, though some with large ones
+ * came before it in the same turn. */
 #define FRESH_STEPS(w) ((w)->turn_steps / 128 + 1)
 
 static void run_all(struct worker *w, uint64_t until, delivery_queue_give_fn *give)
@@ -250,7 +250,7 @@ static void run_all(struct worker *w, uint64_t until, delivery_queue_give_fn *gi
 	struct delivery_queue *q = w->router->queue;
 	uint32_t left = q->publishers.count;
 
-	while (left-- > 0 && q->waiting != NULL && w->work < until) {
+	while (left-- > 0 && w->work < until) {
 		struct publisher_queue *p = q->waiting;
 
 		rotate(q, p);
@@ -262,14 +262,14 @@ bool delivery_queue_turn(struct worker *w, delivery_queue_give_fn *give)
 {
 	struct delivery_queue *q = w->router->queue;
 	uint64_t until = w->work + SLICE_STEPS(w);
+	struct publisher_queue *p;
 
 	REQUIRE_EXECUTOR(&w->executor);
-	/* mutant: new_publishers_wait_for_all */
-	while (q->fresh != NULL && w->work < until) {
-		struct publisher_queue *p = q->fresh;
-
+	while ((p = q->fresh) != NULL) {
 		rotate(q, p);
-		publisher_turn(w, p, w->work + FRESH_STEPS(w), give);
+		/* mutant: one_new_publisher_takes_all */
+		if (w->work < until)
+			publisher_turn(w, p, w->work + FRESH_STEPS(w), give);
 	}
 	run_all(w, w->work + SLICE_STEPS(w), give);
 	return q->count > 0;

@@ -391,9 +391,11 @@ int server_run(struct config_snapshot *snapshot, struct tls_tickets *tickets)
 {
 	struct journal *journal;
 	struct run *run;
+	unsigned long file_limit = loop_raise_file_limit();
 	int failed = 0;
 
-	descriptors_set_reserve(loop_raise_file_limit());
+	descriptors_set_reserve(file_limit);
+	descriptors_reserve_table(snapshot->conf->limits.connections, file_limit);
 	LOG(STARTING, .version = VAKT_VERSION, .workers = snapshot->conf->workers,
 	    .config = snapshot->conf->path);
 	journal = open_journal(snapshot->conf);

@@ -160,7 +160,7 @@ struct session {
 	struct log_limits *log_limits; /* made with the first denial or drop */
 	uint64_t dropped;
 	uint64_t merge_serial;
-	uint64_t own_batch; /* dispatch.c: of what it published, the newest with a message */
+	uint64_t own_batch;   /* dispatch.c: of what it published, the newest with a message */
 	uint32_t merge_index; /* local_delivery.c: place among the merges, valid while merge_serial
 	                         is the router's */
 	uint32_t slot_count;

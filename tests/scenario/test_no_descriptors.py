@@ -2,11 +2,13 @@
 them."""
 
 import os
+import re
 import resource
 import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from broker_fixture import ROOT, TIMEOUT_S
@@ -136,3 +138,16 @@ def test_reload_that_failed_for_an_error_is_not_repeated(broker):
         client.settle()
     time.sleep(2.5)  # longer than the first wait before a repetition
     assert len(broker.logged("reload-failed", mark)) == 1
+
+
+def test_the_table_of_descriptors_does_not_grow_later(new_broker):
+    """Where it grew, whoever accepted a connection would wait for the kernel, some 16 ms."""
+    def size(broker):
+        status = Path(f"/proc/{broker.process.pid}/status").read_text(encoding="utf-8")
+        return int(re.search(r"^FDSize:\s+(\d+)", status, re.M)[1])
+
+    with new_broker(config={"limits": {"connections": 5000}}) as broker:
+        limit = resource.prlimit(broker.process.pid, resource.RLIMIT_NOFILE)[0]
+        assert size(broker) >= min(5000, limit)
+    with new_broker(limit=few_descriptors) as broker:
+        assert size(broker) <= 2 * LIMIT
