@@ -123,6 +123,22 @@ def test_listener_takes_the_socket_of_its_address(broker, sockets):
     stop(broker)
 
 
+@pytest.mark.parametrize(("bind", "passed", "takes"), [
+    ("[::]", "::", True), ("[::1]", "::1", True), ("0.0.0.0", "0.0.0.0", True), ("127.0.0.1", "127.0.0.2", False), ("127.0.0.1", "::1", False),
+])
+def test_addresses_are_compared_whole(broker, sockets, bind, passed, takes):
+    """The port alone is not enough."""
+    port = free_port()
+    broker.config["listeners"][0]["bind"] = f"{bind}:{port}"
+    broker.write()
+    manager = Manager(sockets((passed, port)))
+    status, said = manager.check(broker, "--check")
+    assert status == 0 and ("no listener has this address" in said) != takes and "in use" not in said, said
+    manager.start(broker)
+    assert len(broker.logged("socket-inherited")) == takes
+    stop(broker)
+
+
 def test_reload_gives_the_socket_back_and_takes_it_again(broker, sockets):
     broker.config["listeners"].append({"bind": f"127.0.0.1:{free_port()}"})
     broker.write()
