@@ -1,5 +1,4 @@
-/* Messages are attributes separated by ',': a letter, '=' and a value.  After the last one, cut()
- * returns a rest with NULL data. */
+/* The server's side. */
 #include "auth/scram.h"
 
 #include <inttypes.h>
@@ -10,67 +9,23 @@
 #include "base/require.h"
 #include "base/utf8.h"
 
-#define HASH_NAME    SLICE("SHA-256")
-#define USER_MAX     256
-#define NONCE_MAX    256
-#define NUMBER_BYTES 8 /* digits of an iteration count */
-
-static struct slice cut(struct slice s, char stop, struct slice *rest)
-{
-	size_t len = 0;
-
-	while (len < s.len && s.data[len] != (uint8_t)stop)
-		len++;
-	*rest = len == s.len ? SLICE_EMPTY : slice_of(s.data + len + 1, s.len - len - 1);
-	return slice_of(s.data, len);
-}
+#define HASH_NAME SLICE("SHA-256")
 
 /* --- the verifier --- */
-
-/* Base64 of min to max bytes. Their number; 0: it is not that. */
-static size_t read_base64(struct slice text, size_t min, size_t max, uint8_t *out)
-{
-	struct buf bytes = {0};
-	size_t len = 0;
-
-	if (text.len <= (max + 2) / 3 * 4 && base64_decode(&bytes, text) && bytes.len >= min &&
-	    bytes.len <= max) {
-		len = bytes.len;
-		memcpy(out, bytes.data, len);
-	}
-	crypto_wipe(bytes.data, bytes.len);
-	buf_fini(&bytes);
-	return len;
-}
-
-/* A count without a sign and without leading zeros. 0: it is not accepted. */
-static uint32_t read_iterations(struct slice text)
-{
-	uint32_t value = 0;
-
-	if (text.len == 0 || text.len > NUMBER_BYTES || text.data[0] == '0')
-		return 0;
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.data[i] < '0' || text.data[i] > '9')
-			return 0;
-		value = value * 10 + (uint32_t)(text.data[i] - '0');
-	}
-	return value < SCRAM_ITERATIONS_MIN || value > SCRAM_ITERATIONS_MAX ? 0 : value;
-}
 
 bool scram_verifier_parse(struct slice text, struct scram_verifier *out)
 {
 	struct slice rest;
 
 	*out = (struct scram_verifier){0};
-	if (!slice_equal(cut(text, '$', &rest), HASH_NAME))
+	if (!slice_equal(scram_text_cut(text, '$', &rest), HASH_NAME))
 		return false;
-	out->iterations = read_iterations(cut(rest, '$', &rest));
-	out->salt_len =
-	    (uint8_t)read_base64(cut(rest, '$', &rest), SCRAM_SALT_MIN, SCRAM_SALT_MAX, out->salt);
+	out->iterations = scram_text_iterations(scram_text_cut(rest, '$', &rest));
+	out->salt_len = (uint8_t)scram_text_base64(scram_text_cut(rest, '$', &rest), SCRAM_SALT_MIN,
+	                                           SCRAM_SALT_MAX, out->salt);
 	return out->iterations > 0 && out->salt_len > 0 &&
-	       read_base64(cut(rest, '$', &rest), 32, 32, out->stored_key) > 0 &&
-	       read_base64(rest, 32, 32, out->server_key) > 0;
+	       scram_text_base64(scram_text_cut(rest, '$', &rest), 32, 32, out->stored_key) > 0 &&
+	       scram_text_base64(rest, 32, 32, out->server_key) > 0;
 }
 
 static void put_key(struct buf *out, const uint8_t key[32])
@@ -89,30 +44,18 @@ void scram_verifier_format(const struct scram_verifier *v, struct buf *out)
 	put_key(out, v->server_key);
 }
 
-static bool has_controls(struct slice s)
-{
-	for (size_t at = 0; at < s.len;) {
-		uint32_t c;
-
-		at += utf8_decode(slice_skip(s, at), &c);
-		if (utf8_is_control(c))
-			return true;
-	}
-	return false;
-}
-
 const char *scram_password_refused(struct slice password)
 {
 	if (!utf8_valid(password))
 		return "SCRAM needs a password in valid UTF-8";
-	if (has_controls(password))
+	if (scram_text_has_controls(password))
 		return "SCRAM needs a password without control characters";
 	return NULL;
 }
 
-void scram_verifier_derive(struct scram_verifier *v, struct slice password)
+void scram_keys_derive(struct scram_verifier *v, struct slice password, uint8_t client_key[32])
 {
-	uint8_t salted[32], client_key[32];
+	uint8_t salted[32];
 
 	REQUIRE(v->iterations > 0 && v->salt_len > 0 && v->salt_len <= SCRAM_SALT_MAX);
 	crypto_pbkdf2_sha256(password, slice_of(v->salt, v->salt_len), v->iterations, salted);
@@ -120,6 +63,13 @@ void scram_verifier_derive(struct scram_verifier *v, struct slice password)
 	crypto_sha256(slice_of(client_key, 32), v->stored_key);
 	crypto_hmac_sha256(slice_of(salted, 32), SLICE("Server Key"), v->server_key);
 	crypto_wipe(salted, sizeof(salted));
+}
+
+void scram_verifier_derive(struct scram_verifier *v, struct slice password)
+{
+	uint8_t client_key[32];
+
+	scram_keys_derive(v, password, client_key);
 	crypto_wipe(client_key, sizeof(client_key));
 }
 
@@ -145,20 +95,6 @@ void scram_fini(struct scram *s)
 	crypto_wipe(&s->verifier, sizeof(s->verifier));
 }
 
-/* The value of an attribute; NULL data where it is another attribute or has no value. */
-static struct slice value_of(struct slice attribute, char name)
-{
-	if (attribute.len < 3 || attribute.data[0] != (uint8_t)name || attribute.data[1] != '=')
-		return SLICE_EMPTY;
-	return slice_skip(attribute, 2);
-}
-
-static bool is_attribute(struct slice s)
-{
-	return s.len >= 3 && s.data[1] == '=' &&
-	       ((s.data[0] >= 'a' && s.data[0] <= 'z') || (s.data[0] >= 'A' && s.data[0] <= 'Z'));
-}
-
 /* saslname: '=' and ',' are written =3D and =2C, and nothing else begins with '='. */
 static bool decode_name(struct slice text, struct buf *out)
 {
@@ -175,23 +111,15 @@ static bool decode_name(struct slice text, struct buf *out)
 		buf_put_u8(out, c);
 		text = slice_skip(text, taken);
 	}
-	return out->len > 0 && out->len <= USER_MAX && !has_controls(buf_slice(out));
-}
-
-static bool is_nonce(struct slice s)
-{
-	for (size_t i = 0; i < s.len; i++) {
-		if (s.data[i] < 0x21 || s.data[i] > 0x7e)
-			return false;
-	}
-	return s.len > 0 && s.len <= NONCE_MAX;
+	return out->len > 0 && out->len <= SCRAM_NAME_MAX &&
+	       !scram_text_has_controls(buf_slice(out));
 }
 
 /* The name that the client wants to act as: none, or its own. */
 static bool may_act_as(const struct scram *s, struct slice attribute)
 {
 	struct buf name = {0};
-	struct slice value = value_of(attribute, 'a');
+	struct slice value = scram_text_value(attribute, 'a');
 	bool same;
 
 	if (attribute.len == 0)
@@ -208,18 +136,18 @@ static const char *read_bare(struct scram *s, struct slice bare)
 	struct slice rest, name, nonce;
 
 	buf_put_slice(&s->text, bare);
-	name = cut(bare, ',', &rest);
-	if (value_of(name, 'm').data != NULL)
+	name = scram_text_cut(bare, ',', &rest);
+	if (scram_text_value(name, 'm').data != NULL)
 		return "SCRAM: a mandatory extension is not supported";
-	name = value_of(name, 'n');
+	name = scram_text_value(name, 'n');
 	if (name.data == NULL || !decode_name(name, &s->user))
 		return "SCRAM: the user name is not valid";
-	nonce = value_of(cut(rest, ',', &rest), 'r');
-	if (!is_nonce(nonce))
+	nonce = scram_text_value(scram_text_cut(rest, ',', &rest), 'r');
+	if (!scram_text_is_nonce(nonce))
 		return "SCRAM: the nonce is not valid";
 	buf_put_slice(&s->nonce, nonce);
 	while (rest.data != NULL) {
-		if (!is_attribute(cut(rest, ',', &rest)))
+		if (!scram_text_is_attribute(scram_text_cut(rest, ',', &rest)))
 			return "SCRAM: the first message is malformed";
 	}
 	return NULL;
@@ -233,10 +161,10 @@ const char *scram_client_first(struct scram *s, struct slice message)
 	REQUIRE(s->text.len == 0 && s->user.len == 0); /* one exchange, one first message */
 	if (message.len == 0 || message.len > SCRAM_MESSAGE_MAX || !utf8_valid(message))
 		return "SCRAM: the first message is malformed";
-	flag = cut(message, ',', &rest);
+	flag = scram_text_cut(message, ',', &rest);
 	if (slice_starts_with(flag, SLICE("p=")))
 		return "SCRAM: channel binding is not offered";
-	authzid = cut(rest, ',', &rest);
+	authzid = scram_text_cut(rest, ',', &rest);
 	if ((!slice_equal(flag, SLICE("n")) && !slice_equal(flag, SLICE("y"))) || rest.data == NULL)
 		return "SCRAM: the first message is malformed";
 	base64_encode(&s->binding, slice_of(message.data, (size_t)(rest.data - message.data)));
@@ -309,10 +237,11 @@ static void put_server_final(const struct scram *s, bool right, struct buf *out)
 static struct slice read_proof(struct slice message, struct slice rest, struct slice *before)
 {
 	while (rest.data != NULL) {
-		struct slice attribute = cut(rest, ',', &rest);
-		struct slice proof = value_of(attribute, 'p');
+		struct slice attribute = scram_text_cut(rest, ',', &rest);
+		struct slice proof = scram_text_value(attribute, 'p');
 
-		if (!is_attribute(attribute) || (proof.data != NULL && rest.data != NULL))
+		if (!scram_text_is_attribute(attribute) ||
+		    (proof.data != NULL && rest.data != NULL))
 			return SLICE_EMPTY;
 		*before = slice_of(message.data, (size_t)(attribute.data - message.data) - 1);
 		if (proof.data != NULL)
@@ -330,14 +259,14 @@ const char *scram_client_final(struct scram *s, struct slice message, bool *righ
 	*right = false;
 	if (message.len == 0 || message.len > SCRAM_MESSAGE_MAX || !utf8_valid(message))
 		return "SCRAM: the final message is malformed";
-	binding = value_of(cut(message, ',', &rest), 'c');
+	binding = scram_text_value(scram_text_cut(message, ',', &rest), 'c');
 	if (!crypto_equal(binding, buf_slice(&s->binding)))
 		return "SCRAM: the channel binding is not that of the first message";
-	nonce = value_of(cut(rest, ',', &rest), 'r');
+	nonce = scram_text_value(scram_text_cut(rest, ',', &rest), 'r');
 	if (!crypto_equal(nonce, buf_slice(&s->nonce)))
 		return "SCRAM: the nonce is not the one of this exchange";
 	proof = read_proof(message, rest, &before);
-	if (proof.data == NULL || read_base64(proof, 32, 32, bytes) == 0)
+	if (proof.data == NULL || scram_text_base64(proof, 32, 32, bytes) == 0)
 		return "SCRAM: the final message is malformed";
 	buf_put_u8(&s->text, ',');
 	buf_put_slice(&s->text, before);

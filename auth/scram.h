@@ -15,14 +15,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/bytes.h"
+#include "auth/scram_text.h"
 
 #define SCRAM_METHOD SLICE("SCRAM-SHA-256")
 
 #define SCRAM_MESSAGE_MAX        2048 /* longer ones are refused */
-#define SCRAM_ITERATIONS_MIN     4096 /* RFC 7677, section 4 */
 #define SCRAM_ITERATIONS_DEFAULT 15000
-#define SCRAM_ITERATIONS_MAX     10000000
 #define SCRAM_SALT_MIN           8
 #define SCRAM_SALT_MAX           32
 #define SCRAM_SALT_DEFAULT       16
@@ -45,6 +43,8 @@ const char *scram_password_refused(struct slice password);
 /* From iterations, salt and salt_len, which are set. Slow on purpose: for tools, never on a loop.
  */
 void scram_verifier_derive(struct scram_verifier *v, struct slice password);
+/* The same, and the key that the client proves to have; the caller wipes it. */
+void scram_keys_derive(struct scram_verifier *v, struct slice password, uint8_t client_key[32]);
 /* What a user without a verifier is shown: the form of `like`, a salt that depends on name and key,
  * and keys that match no password. */
 void scram_verifier_decoy(const struct scram_verifier *like, struct slice key, struct slice user,

@@ -325,6 +325,9 @@ int main(int argc, char **argv)
 		rc = report_usage("--websocket needs --port: the one of the HTTPS listener");
 	if (rc == 0)
 		rc = client_options_finish(&o.client);
+	if (rc == 0 && o.client.scram)
+		rc = report_usage("the profile says scram: yes, which this program does not speak; "
+		                  "it would send the password");
 	if (rc == 0)
 		rc = prepare(&o, &w, &settings);
 	if (rc == 0) {

@@ -20,6 +20,7 @@ static const char *const option_names[] = {
     "ask-password", "id",          "wait",          "cafile",
     "capath",       "cert",        "key",           "key-password-file",
     "pin",          "server-name", "insecure",      "debug",
+    "scram",
 };
 
 static bool is_taken(const char *name)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "auth/scram_login.h"
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/crypto.h"
@@ -119,6 +120,7 @@ COMMAND_TAKE_TEXT(take_server_name, client_options, server_name)
 COMMAND_TAKE_TEXT(take_will_topic, client_options, will_topic)
 COMMAND_TAKE_TEXT(take_will_payload, client_options, will_payload)
 COMMAND_TAKE_FLAG(take_ask_password, client_options, ask_password)
+COMMAND_TAKE_FLAG(take_scram, client_options, scram)
 COMMAND_TAKE_FLAG(take_insecure, client_options, insecure)
 COMMAND_TAKE_FLAG(take_persistent, client_options, persistent)
 COMMAND_TAKE_FLAG(take_will_retain, client_options, will_retain)
@@ -256,6 +258,7 @@ static const struct command_option rows_to_connect[] = {
 static const struct command_option rows_of_sessions[] = {
     {"id", 'i', true, take_id},
     {"id-prefix", 'I', true, take_id_prefix},
+    {"scram", 0, false, take_scram},
     {"keepalive", 'k', true, take_keep_alive},
     {"disable-clean-session", 'c', false, take_persistent},
     {"session-expiry-interval", 'x', true, take_expiry},
@@ -314,19 +317,23 @@ void client_options_usage(FILE *to, const char *text)
 {
 	fputs(text, to);
 	client_options_usage_to_connect(to);
-	fputs("Session:\n"
-	      "  -i, --id ID              client id (default: by chance); -I PREFIX\n"
-	      "  -c, --disable-clean-session   keep the session (with -i); -x DURATION: for how "
-	      "long\n"
-	      "  -k, --keepalive SECONDS       default: 60\n"
-	      "  -M, --max-inflight N          messages without acknowledgement\n"
-	      "  -D, --property PACKET NAME VALUE   an MQTT 5 property\n"
-	      "  --will-topic TOPIC, --will-payload TEXT, --will-qos N, --will-retain\n"
-	      "  -W, --wait DURATION           give up after that time\n"
-	      "  --keep-trying                 also when the first connection fails\n"
-	      "  --no-reconnect                end when the connection is lost\n"
-	      "  -d, --debug  --quiet\n",
-	      to);
+	fputs(
+	    "Session:\n"
+	    "  -i, --id ID              client id (default: by chance); -I PREFIX\n"
+	    "  -c, --disable-clean-session   keep the session (with -i); -x DURATION: for how "
+	    "long\n"
+	    "  --scram                  prove the password (SCRAM-SHA-256, MQTT 5) without sending "
+	    "it,\n"
+	    "                           and let the server prove that it knows it\n"
+	    "  -k, --keepalive SECONDS       default: 60\n"
+	    "  -M, --max-inflight N          messages without acknowledgement\n"
+	    "  -D, --property PACKET NAME VALUE   an MQTT 5 property\n"
+	    "  --will-topic TOPIC, --will-payload TEXT, --will-qos N, --will-retain\n"
+	    "  -W, --wait DURATION           give up after that time\n"
+	    "  --keep-trying                 also when the first connection fails\n"
+	    "  --no-reconnect                end when the connection is lost\n"
+	    "  -d, --debug  --quiet\n",
+	    to);
 }
 
 void client_options_init(struct client_options *o)
@@ -371,6 +378,38 @@ static int check_together(const struct client_options *o)
 	return o->will_topic == NULL ? 0 : client_check_topic(o->will_topic);
 }
 
+/* SCRAM has the properties of authentication for itself. */
+static int check_no_other_method(const struct client_options *o)
+{
+	struct buf block = {0};
+	int rc;
+
+	buf_put_slice(&block, buf_slice(&o->connect_properties));
+	property_put_string(&block, PROPERTY_AUTH_METHOD, SCRAM_METHOD);
+	property_put_string(&block, PROPERTY_AUTH_DATA, SLICE_EMPTY);
+	rc = property_option_check(&block, PACKET_CONNECT);
+	buf_fini(&block);
+	return rc;
+}
+
+static int check_scram(const struct client_options *o)
+{
+	const char *wrong;
+
+	if (!o->scram)
+		return 0;
+	if (o->version != MQTT_5_0)
+		return report_usage("--scram is for MQTT 5: leave out -V 3.1.1");
+	if (o->user == NULL || !o->has_password)
+		return report_usage("--scram needs a user (-u) and one of --password-file, "
+		                    "--password-command and --ask-password");
+	wrong = scram_login_user_refused(slice_of_str(o->user));
+	if (wrong == NULL)
+		wrong = scram_password_refused(buf_slice(&o->password));
+	return wrong == NULL ? check_no_other_method(o)
+	                     : report_error(EXIT_USAGE, "--scram: %s", wrong);
+}
+
 static void make_id(struct client_options *o)
 {
 	uint8_t chance[RANDOM_ID_BYTES];
@@ -398,6 +437,8 @@ int client_options_finish(struct client_options *o)
 		rc = check_together(o);
 	if (rc == 0)
 		rc = client_password_get(o);
+	if (rc == 0)
+		rc = check_scram(o);
 	if (rc != 0)
 		return rc;
 	if (o->host == NULL && o->socket == NULL)
@@ -485,7 +526,7 @@ void client_options_fill(const struct client_options *o, struct mqtt_tls *tls,
 	    .send_maximum = o->send_maximum,
 	    .session_expiry_s = o->session_expiry_s,
 	    .has_user_name = o->user != NULL,
-	    .has_password = o->has_password,
+	    .has_password = o->has_password && !o->scram,
 	    .user_name = slice_of_str(o->user),
 	    .password = buf_slice(&o->password),
 	    .properties = buf_slice(&o->connect_properties),

@@ -41,6 +41,8 @@ struct client_options {
 	bool has_password, ask_password, has_expiry, persistent, insecure, will_retain, debug,
 	    quiet;
 	bool keep_trying, no_reconnect;
+	/* MQTT 5: the password is proved (SCRAM-SHA-256), not sent. */
+	bool scram;
 	bool plain; /* TCP without TLS: only where a tool has an option for it */
 };
 

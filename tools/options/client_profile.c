@@ -29,6 +29,7 @@ enum kind {
 	PATH, /* relative to the file */
 	NUMBER,
 	VERSION,
+	FLAG,
 };
 
 static const struct profile_key {
@@ -51,6 +52,7 @@ static const struct profile_key {
     {"password_command", TEXT, offsetof(struct client_options, password_command)},
     {"password", TEXT, 0},
     {"version", VERSION, 0},
+    {"scram", FLAG, offsetof(struct client_options, scram)},
 };
 
 static char *profile_path(void)
@@ -142,6 +144,16 @@ static char *path_of(const struct profile_file *f, const char *text)
 	return xasprintf("%.*s/%s", (int)folder, f->path, text);
 }
 
+static void take_flag(struct profile_file *f, bool *member, const struct profile_key *key,
+                      const struct yaml_node *value)
+{
+	if (strcmp(value->text, "yes") == 0)
+		*member = true;
+	else if (strcmp(value->text, "no") != 0)
+		errors_add(&f->errors, f->path, value->line, value->column, "'%s' is yes or no",
+		           key->name);
+}
+
 /* Values live as long as the process. */
 static void take_value(struct profile_file *f, struct client_options *o,
                        const struct profile_key *key, const struct yaml_node *value)
@@ -149,7 +161,7 @@ static void take_value(struct profile_file *f, struct client_options *o,
 	uint8_t *member = (uint8_t *)o + key->member;
 	uint64_t number;
 
-	REQUIRE(key->member + sizeof(char *) <= sizeof(*o));
+	REQUIRE(key->member < sizeof(*o));
 	if (value->kind != YAML_SCALAR || value->text[0] == '\0') {
 		errors_add(&f->errors, f->path, value->line, value->column, "'%s' wants a text",
 		           key->name);
@@ -164,6 +176,8 @@ static void take_value(struct profile_file *f, struct client_options *o,
 		if (strcmp(value->text, "3.1.1") != 0 && value->text[0] != '5')
 			errors_add(&f->errors, f->path, value->line, value->column,
 			           "'version' is 5 or 3.1.1");
+	} else if (key->kind == FLAG) {
+		take_flag(f, (bool *)member, key, value);
 	} else if (key->kind == NUMBER) {
 		if (!client_parse_number(value->text, UINT16_MAX, &number) || number == 0)
 			errors_add(&f->errors, f->path, value->line, value->column,

@@ -113,7 +113,7 @@ static int put_value(struct buf *out, const struct row *row, const char *value)
 }
 
 /* The decoder knows what may stand where. */
-static int check_block(const struct buf *block, unsigned owner)
+int property_option_check(const struct buf *block, unsigned owner)
 {
 	struct buf whole = {0};
 	struct properties p;
@@ -155,7 +155,7 @@ int property_option_take(struct client_options *o, const char *packet)
 				return report_usage("-D: a user property needs a name and a value");
 			buf_put_string(block, slice_of_str(second));
 		}
-		return check_block(block, packets[i].owner);
+		return property_option_check(block, packets[i].owner);
 	}
 	return report_unknown("packet with properties", packet, names, ARRAY_LEN(packets));
 }

@@ -160,6 +160,10 @@ static const char *advice_of(const struct mqtt_loss *loss, const struct client_o
 {
 	if (loss->kind == MQTT_LOSS_REFUSED && loss->reason == REASON_UNSUPPORTED_VERSION)
 		return "; try -V 3.1.1";
+	if (loss->kind == MQTT_LOSS_REFUSED && loss->reason == REASON_BAD_AUTHENTICATION_METHOD &&
+	    options->scram)
+		return "; it does not offer SCRAM-SHA-256: in Vakt users need a verifier "
+		       "(broker-passwd add --scram)";
 	if (loss->kind == MQTT_LOSS_REFUSED && loss->reason == REASON_BAD_USER_NAME_OR_PASSWORD &&
 	    !options->has_password)
 		return "; no password was given: --password-file FILE, or --ask-password";
@@ -170,6 +174,13 @@ static const char *advice_of(const struct mqtt_loss *loss, const struct client_o
 	if (loss->kind == MQTT_LOSS_DISCONNECTED && loss->reason == REASON_SESSION_TAKEN_OVER)
 		return "; another client has the same client id (-i)";
 	return "";
+}
+
+/* Each connection has a nonce of its own. */
+static void begin_scram(struct client_run *r)
+{
+	if (r->options->scram)
+		r->mqtt.properties = client_scram_begin(&r->scram, r->options);
 }
 
 static void on_lost(void *arg, const struct mqtt_loss *loss)
@@ -188,6 +199,7 @@ static void on_lost(void *arg, const struct mqtt_loss *loss)
 		if (!r->options->quiet)
 			(void)report_error(0, "%s; trying again in %.1f s", loss->words,
 			                   (double)loss->retry_ms / 1000);
+		begin_scram(r);
 		return;
 	}
 	(void)report_error(0, "%s%s", loss->words, advice_of(loss, r->options));
@@ -198,19 +210,51 @@ static void on_lost(void *arg, const struct mqtt_loss *loss)
 		uv_stop(&r->loop);
 }
 
+/* Whoever answers wrongly does not know the password, or is on the way. */
+static void refuse_server(struct client_run *r, const char *wrong)
+{
+	client_run_abort(r, report_error(CLIENT_UNTRUSTED,
+	                                 "the login by SCRAM failed because of the server: %s. "
+	                                 "It may pose as another one; nothing else was sent to it",
+	                                 wrong));
+}
+
 static void on_connack(void *arg, const struct connack *ack, const struct properties *p)
 {
 	struct client_run *r = arg;
+	const char *wrong = NULL;
 
-	(void)p;
 	if (ack->reason != REASON_SUCCESS)
 		return;
+	if (r->options->scram)
+		wrong = client_scram_check(&r->scram, p);
+	if (wrong != NULL) {
+		refuse_server(r, wrong);
+		return;
+	}
 	if (r->options->debug)
 		(void)report_error(0, "connected as '%s'; the session is %s", r->options->client_id,
 		                   ack->session_present ? "the one of before" : "new");
 	r->was_open = true;
 	if (!r->has_ended)
 		r->hooks->on_open(r->tool, ack->session_present);
+}
+
+static void on_auth(void *arg, enum reason reason, const struct properties *p)
+{
+	struct client_run *r = arg;
+	struct buf data = {0};
+	const char *wrong;
+
+	if (r->has_ended)
+		return;
+	wrong = client_scram_answer(&r->scram, r->options, reason, p, &data);
+	if (wrong != NULL)
+		refuse_server(r, wrong);
+	else
+		mqtt_protocol_auth(&r->connection.protocol, REASON_CONTINUE_AUTHENTICATION,
+		                   SCRAM_METHOD, buf_slice(&data));
+	buf_fini(&data);
 }
 
 static bool on_message(void *arg, const struct publish *message)
@@ -301,11 +345,15 @@ int client_run_init(struct client_run *r, const struct client_options *options,
 	if (status != 0)
 		return status;
 	client_options_fill(options, r->tls, &r->endpoint, &r->mqtt);
+	r->events = events;
+	if (options->scram)
+		r->events.protocol.on_auth = on_auth;
+	begin_scram(r);
 	if (uv_loop_init(&r->loop) != 0)
 		return report_error(EXIT_FAILED,
 		                    "cannot make an event loop: no descriptors are left");
 	mqtt_connection_init(&r->connection,
-	                     &(struct mqtt_setup){&r->loop, &r->endpoint, &r->mqtt, &events}, r,
+	                     &(struct mqtt_setup){&r->loop, &r->endpoint, &r->mqtt, &r->events}, r,
 	                     slice_of_str(options->client_id));
 	return 0;
 }
@@ -328,6 +376,7 @@ int client_run_loop(struct client_run *r)
 	(void)uv_run(&r->loop, UV_RUN_DEFAULT);
 	REQUIRE(r->has_ended);
 	mqtt_connection_fini(&r->connection);
+	client_scram_fini(&r->scram);
 	mqtt_tls_free(r->tls);
 	return r->status;
 }

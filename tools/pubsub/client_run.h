@@ -3,7 +3,7 @@
 #ifndef PUBSUB_CLIENT_RUN_H
 #define PUBSUB_CLIENT_RUN_H
 
-#include "options/client_options.h"
+#include "pubsub/client_scram.h"
 
 struct client_run;
 
@@ -31,6 +31,8 @@ struct client_run {
 	struct mqtt_connection connection;
 	struct mqtt_endpoint endpoint;
 	struct mqtt_options mqtt;
+	struct mqtt_connection_events events;
+	struct client_scram scram;
 	struct mqtt_tls *tls;
 	uv_timer_t deadline, output_watch;
 	uv_signal_t interrupt, terminate;
