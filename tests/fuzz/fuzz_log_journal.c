@@ -75,8 +75,8 @@ static void check_line(struct slice bytes)
 
 static struct slice without_quotes(struct slice value)
 {
-	return value.len >= 2 && value.data[0] == '"' ? slice_of(value.data + 1, value.len - 2)
-	                                              : value;
+	return slice_starts_with(value, SLICE("\"")) ? slice_of(value.data + 1, value.len - 2)
+	                                             : value;
 }
 
 static void check_value(struct slice bytes)
