@@ -232,6 +232,7 @@ static bool open_log(const struct conf *conf)
 	int failed;
 
 	log_set_level(conf->log_level);
+	log_set_areas((const char *const *)conf->log_areas.items, conf->log_areas.count);
 	log_set_json(conf->log_json);
 	failed = audit_file_open(conf->log_audit);
 	if (failed != 0) /* it was possible a moment ago, as config_check says */

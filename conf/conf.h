@@ -265,6 +265,7 @@ struct conf {
 	uint64_t persistence_max_bytes; /* 0: no limit of ours */
 	enum log_level log_level;
 	bool log_json;
+	struct conf_strings log_areas;
 	char *log_trace; /* NULL: all */
 	char *log_audit;
 	char *control_socket;

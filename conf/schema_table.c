@@ -3,6 +3,7 @@
 #include "conf/schema_table.h"
 
 #include "base/array.h"
+#include "base/log_area.h"
 #include "conf/conf_check_https.h"
 
 #define AT(type, field) .offset = offsetof(type, field), .width = sizeof(((type *)NULL)->field)
@@ -292,6 +293,12 @@ static const struct schema_section limits_section = {
 static const struct schema_key log_keys[] = {
     {"level", SCHEMA_ENUM, 0, AT(struct conf, log_level), .default_text = "info",
      WORDS(level_words), .help = "The least important events that are logged."},
+    {"areas", SCHEMA_STRINGS, 0, AT(struct conf, log_areas), .min = 1, .max = 64,
+     .items = "areas with their level, like [store=debug, handshake-failed=error]",
+     .item_wrong = log_area_wrong,
+     .help = "Other levels for parts of the log. An area is how the names of events begin, up to a "
+             "hyphen: store is store-full and store-failed. The longest one counts. A reload "
+             "puts them in force."},
     {"format", SCHEMA_ENUM, 0, AT(struct conf, log_json), .default_text = "text",
      WORDS(format_words), .help = "key=value pairs (logfmt), or JSON; one line for each event."},
     {"trace", SCHEMA_STRING, 0, AT(struct conf, log_trace),

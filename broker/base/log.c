@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log_area.h"
 #include "base/log_journal.h"
 #include "base/log_output.h"
 #include "base/log_tap.h"
@@ -48,7 +49,8 @@ atomic_bool log_debug;
 
 bool log_level_is_debug(void)
 {
-	return atomic_load_explicit(&level_in_force, memory_order_relaxed) >= LOG_LEVEL_DEBUG;
+	return atomic_load_explicit(&level_in_force, memory_order_relaxed) >= LOG_LEVEL_DEBUG ||
+	       log_area_is_debug();
 }
 
 void log_update_debug(void)
@@ -61,6 +63,12 @@ void log_update_debug(void)
 void log_set_level(enum log_level level)
 {
 	atomic_store_explicit(&level_in_force, (int)level, memory_order_relaxed);
+	log_update_debug();
+}
+
+void log_set_areas(const char *const *items, size_t count)
+{
+	log_area_set(items, count);
 	log_update_debug();
 }
 
@@ -82,7 +90,10 @@ const char *event_name(enum event e)
 
 static bool level_wants(enum event e)
 {
-	return (int)rows[e].level <= atomic_load_explicit(&level_in_force, memory_order_relaxed);
+	int level = atomic_load_explicit(&level_in_force, memory_order_relaxed);
+
+	/* mutant: log_area_level */
+	return (int)rows[e].level <= log_area_level((unsigned)e, level);
 }
 
 bool log_wants(enum event e)

@@ -109,6 +109,8 @@ void log_update_debug(void);
 /* Is the level in force debug, without the taps? */
 bool log_level_is_debug(void);
 void log_set_level(enum log_level level);
+/* "AREA=LEVEL" each, where log_area.h finds nothing wrong: other levels for parts of the log. */
+void log_set_areas(const char *const *items, size_t count);
 void log_set_json(bool json);
 /* From now on threads of the log write the lines; lines that nobody takes are dropped and counted.
  * 0 or -errno. log_stop writes what waits, for a bounded time.  Thread: main. */

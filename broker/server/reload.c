@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/container.h"
+#include "base/log.h"
 #include "base/require.h"
 #include "conf/conf_diff.h"
 #include "net/listener.h"
@@ -230,6 +231,8 @@ static void apply(struct reloader *r, struct config_snapshot *next, struct confi
 {
 	r->changes = config_diff_log(r->snapshot, next);
 	log_set_level(next->conf->log_level);
+	log_set_areas((const char *const *)next->conf->log_areas.items,
+	              next->conf->log_areas.count);
 	log_set_json(next->conf->log_json);
 	r->replaced = r->snapshot;
 	r->snapshot = next;

@@ -59,6 +59,25 @@ def test_changes_that_need_a_restart_are_logged(new_broker):
         assert told == {"workers", "persistence.directory", "persistence.max_size", "persistence.interval"}
 
 
+def test_areas_of_the_log_change_without_a_restart(new_broker):
+    broker = new_broker(users={"anna": ["all"]}, acl=ALL, config={"log": {"level": "warning", "areas": ["ready=info", "reloaded=info", "client-disconnected=info"]}})
+    with broker:
+        with Wire(broker, client_id="one"):
+            pass
+        broker.wait_log("client-disconnected", client_id="one")
+        assert not broker.logged("client-connected")
+        broker.config["log"] = {"level": "warning", "areas": ["ready=info", "reloaded=info", "client=info"]}
+        broker.write()
+        reload(broker)
+        with Wire(broker, client_id="two"):
+            broker.wait_log("client-connected", client_id="two")
+    said = broker.command("--check")
+    broker.config["log"] = {"areas": ["cleint=debug"]}
+    broker.write()
+    refused = broker.command("--check")
+    assert said.returncode == 0 and refused.returncode == 2 and "no event has a name that begins so" in refused.stderr, refused
+
+
 def test_a_queued_message_is_checked_by_the_rules_at_delivery(broker, topic):
     away = Wire(broker, user="bertil", client_id="away-" + topic, clean=True, props={"session_expiry_interval": 600})
     away.subscribe(topic + "/#", qos=1)
