@@ -3,21 +3,16 @@
 #include "link.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <openssl/err.h>
-
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/require.h"
-#include "base/utf8.h"
-#include "mqtt/mqtt_dial.h"
+#include "mqtt/mqtt_hooks.h"
 
 enum { EVENTS = 256, READ_BYTES = 65536, ROUNDS = 16, SLOW_RECEIVE_BUFFER = 4096 };
 
@@ -59,13 +54,7 @@ static uint64_t now_ms(const struct link_pool *p)
 
 static void drop(struct link *l)
 {
-	if (l->ssl != NULL) /* else OpenSSL would take its session for a broken one */
-		SSL_set_shutdown(l->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
-	SSL_free(l->ssl);
-	l->ssl = NULL;
-	if (l->fd >= 0)
-		close(l->fd);
-	l->fd = -1;
+	mqtt_transport_close(&l->transport, false);
 	l->state = LINK_NONE;
 	l->wants_out = false;
 	buf_clear(&l->problem.words);
@@ -92,38 +81,24 @@ static void end(struct link *l, const char *why)
 	struct buf *words = &l->pool->why;
 	bool wanted = l->state == LINK_LEAVING;
 
-	ERR_clear_error();
 	drop(l);
 	if (words->len == 0)
 		buf_put_slice(words, slice_of_str(why));
 	buf_put_u8(words, '\0');
-	REQUIRE(l->fd < 0);
+	REQUIRE(l->transport.fd < 0);
 	l->events->on_closed(l, wanted ? NULL : (const char *)words->data);
 	buf_clear(words);
 }
 
 /* --- events of the protocol --- */
 
-/* "the broker refused CONNECT: Not authorized (0x87): words of the broker" */
-static void put_reason(struct link *l, const char *what, const char *name, enum reason reason,
-                       const struct properties *p)
-{
-	struct buf *out = &l->pool->why;
-
-	buf_printf(out, "%s: %s (0x%02x)", what, name, (unsigned)reason);
-	if (p->reason_string.len > 0) {
-		buf_put_slice(out, SLICE(": "));
-		utf8_put_printable(out, p->reason_string);
-	}
-}
-
 static void on_connack(void *arg, const struct connack *ack, const struct properties *p)
 {
 	struct link *l = arg;
 
 	if (ack->reason != REASON_SUCCESS) {
-		put_reason(l, "the broker refused CONNECT", reason_name(ack->reason), ack->reason,
-		           p);
+		mqtt_hooks_put_reason(&l->pool->why, "the broker refused CONNECT",
+		                      reason_name(ack->reason), ack->reason, p);
 		return;
 	}
 	l->state = LINK_OPEN;
@@ -147,7 +122,10 @@ static void on_answer(void *arg, const struct mqtt_answer *answer)
 
 static void on_disconnect(void *arg, enum reason reason, const struct properties *p)
 {
-	put_reason(arg, "the broker sent DISCONNECT", reason_name_of_close(reason), reason, p);
+	struct link *l = arg;
+
+	mqtt_hooks_put_reason(&l->pool->why, "the broker sent DISCONNECT",
+	                      reason_name_of_close(reason), reason, p);
 }
 
 static const struct mqtt_events hooks = {on_connack, on_message, on_answer, on_disconnect, NULL};
@@ -157,7 +135,7 @@ void link_init(struct link *l, struct link_pool *p, const struct link_events *ev
 	REQUIRE(l->pool == NULL && events->on_message != NULL && events->on_closed != NULL);
 	l->pool = p;
 	l->events = events;
-	l->fd = -1;
+	l->transport.fd = -1;
 	mqtt_protocol_init(&l->protocol, kept ? &p->settings->mqtt_kept : &p->settings->mqtt,
 	                   &hooks, l);
 }
@@ -171,7 +149,7 @@ static bool watch(struct link *l, int operation)
 	                                      (l->wants_out ? (unsigned)EPOLLOUT : 0),
 	                            .data.ptr = l};
 
-	return epoll_ctl(l->pool->epoll, operation, l->fd, &event) == 0;
+	return epoll_ctl(l->pool->epoll, operation, l->transport.fd, &event) == 0;
 }
 
 static void want_out(struct link *l, bool out)
@@ -184,37 +162,38 @@ static void want_out(struct link *l, bool out)
 
 static bool start_tls(struct link *l)
 {
-	l->ssl =
-	    mqtt_tls_connect(l->pool->tls, l->pool->settings->host, l->fd, &l->problem, &l->ticket);
-	if (l->ssl == NULL)
+	SSL *ssl = mqtt_tls_connect(l->pool->tls, l->pool->settings->host, l->transport.fd,
+	                            &l->problem, &l->ticket);
+
+	l->transport.ssl = ssl;
+	if (ssl == NULL)
 		return false;
-	SSL_set_read_ahead(l->ssl, !l->slow);
+	SSL_set_read_ahead(ssl, !l->slow);
 	return true;
 }
 
 void link_start(struct link *l)
 {
 	const struct link_settings *s = l->pool->settings;
-	int on = 1, small = SLOW_RECEIVE_BUFFER;
+	struct mqtt_target target = {
+	    .address = (const struct sockaddr *)&s->address,
+	    .address_bytes = s->address_bytes,
+	    .source = s->source,
+	    .receive_buffer_bytes = l->slow ? SLOW_RECEIVE_BUFFER : 0,
+	};
+	int fd;
 
-	REQUIRE(l->state == LINK_NONE && l->fd < 0 && l->ssl == NULL);
+	REQUIRE(l->state == LINK_NONE && l->transport.fd < 0 && l->transport.ssl == NULL);
 	l->state = LINK_DIALING;
 	l->wants_out = true;
-	l->fd = socket(s->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (l->fd < 0) {
-		end(l, errno == EMFILE ? "no more open files are allowed: see ulimit -n"
-		                       : strerror(errno));
+	fd = mqtt_transport_dial(&target);
+	if (fd < 0) {
+		end(l, fd == -EMFILE ? "no more open files are allowed: see ulimit -n"
+		                     : strerror(-fd));
 		return;
 	}
-	if (s->address.ss_family != AF_UNIX)
-		(void)setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (l->slow)
-		(void)setsockopt(l->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
-	if (mqtt_dial_bind(l->fd, s->source, s->address.ss_family) != 0 ||
-	    (connect(l->fd, (const struct sockaddr *)&s->address, s->address_bytes) != 0 &&
-	     errno != EINPROGRESS))
-		end(l, strerror(errno));
-	else if ((s->has_tls && !start_tls(l)) || !watch(l, EPOLL_CTL_ADD))
+	l->transport.fd = fd;
+	if ((s->has_tls && !start_tls(l)) || !watch(l, EPOLL_CTL_ADD))
 		end(l, "no memory for another connection");
 }
 
@@ -228,24 +207,6 @@ void link_touch(struct link *l)
 	l->is_dirty = true;
 	l->next = l->pool->dirty;
 	l->pool->dirty = l;
-}
-
-/* How much went; -1: the connection is broken. */
-static ssize_t write_some(struct link *l, const uint8_t *data, size_t len)
-{
-	size_t n = 0;
-	ssize_t sent;
-	int result;
-
-	if (l->ssl == NULL) {
-		sent = send(l->fd, data, len, MSG_NOSIGNAL);
-		return sent >= 0 ? sent : errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
-	}
-	result = SSL_write_ex(l->ssl, data, len, &n);
-	if (result == 1)
-		return (ssize_t)n;
-	result = SSL_get_error(l->ssl, result);
-	return result == SSL_ERROR_WANT_WRITE || result == SSL_ERROR_WANT_READ ? 0 : -1;
 }
 
 /* What goes out: the packets, or the frames around them. */
@@ -270,7 +231,8 @@ static void flush(struct link *l)
 	ssize_t n = 1;
 
 	while (sent < out->len && n > 0) {
-		n = write_some(l, out->data + sent, out->len - sent);
+		n = mqtt_transport_write(&l->transport,
+		                         slice_of(out->data + sent, out->len - sent));
 		sent += n > 0 ? (size_t)n : 0;
 	}
 	if (sent > 0)
@@ -372,24 +334,6 @@ static bool take_wire(struct link *l, uint8_t *bytes, size_t len)
 	return plain == 0 || take_bytes(l, slice_of(bytes, plain));
 }
 
-/* How much came, 0: nothing now; -1: the end. */
-static ssize_t read_some(struct link *l, size_t max_bytes)
-{
-	ssize_t got;
-	size_t n = 0;
-	int result;
-
-	if (l->ssl == NULL) {
-		got = recv(l->fd, l->pool->bytes, max_bytes, 0);
-		return got > 0 ? got : got < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
-	}
-	result = SSL_read_ex(l->ssl, l->pool->bytes, max_bytes, &n);
-	if (result == 1)
-		return (ssize_t)n;
-	result = SSL_get_error(l->ssl, result);
-	return result == SSL_ERROR_WANT_READ || result == SSL_ERROR_WANT_WRITE ? 0 : -1;
-}
-
 /* Why a connection ended without a word, by how far it had come. */
 static const char *end_text(const struct link *l)
 {
@@ -404,12 +348,12 @@ static const char *end_text(const struct link *l)
  * already would wake nobody. */
 static void receive(struct link *l)
 {
+	int ssl_error;
 	ssize_t n = 1;
 
 	for (unsigned rounds = 0;
-	     n > 0 && (rounds < ROUNDS || (l->ssl != NULL && SSL_has_pending(l->ssl) == 1));
-	     rounds++) {
-		n = read_some(l, READ_BYTES);
+	     n > 0 && (rounds < ROUNDS || mqtt_transport_has_bytes(&l->transport)); rounds++) {
+		n = mqtt_transport_read(&l->transport, l->pool->bytes, READ_BYTES, &ssl_error);
 		l->pool->now_ns = clock_monotonic_ns();
 		if (n > 0 && !take_wire(l, l->pool->bytes, (size_t)n))
 			return;
@@ -420,11 +364,14 @@ static void receive(struct link *l)
 
 void link_read_slowly(struct link *l, size_t max_bytes)
 {
+	int ssl_error;
 	ssize_t n = 1;
 
 	REQUIRE(l->slow);
 	while (l->state == LINK_OPEN && max_bytes > 0 && n > 0) {
-		n = read_some(l, max_bytes < READ_BYTES ? max_bytes : READ_BYTES);
+		n = mqtt_transport_read(&l->transport, l->pool->bytes,
+		                        max_bytes < READ_BYTES ? max_bytes : READ_BYTES,
+		                        &ssl_error);
 		l->pool->now_ns = clock_monotonic_ns();
 		if (n > 0 && !take_wire(l, l->pool->bytes, (size_t)n))
 			return;
@@ -450,38 +397,37 @@ static void begin_session(struct link *l)
 
 static void shake(struct link *l)
 {
-	int result, error;
+	enum mqtt_handshake result =
+	    mqtt_transport_shake(&l->transport, l->pool->tls, &l->problem, &l->pool->why);
 
-	ERR_clear_error();
-	result = SSL_do_handshake(l->ssl);
-	error = result == 1 ? SSL_ERROR_NONE : SSL_get_error(l->ssl, result);
-	if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
-		return;
-	if (error == SSL_ERROR_NONE && mqtt_tls_accept(l->pool->tls, l->ssl, &l->problem)) {
+	want_out(l, result == MQTT_HANDSHAKE_WANTS_WRITE);
+	switch (result) {
+	case MQTT_HANDSHAKE_DONE:
 		l->pool->handshakes++;
-		l->pool->resumed += SSL_session_reused(l->ssl) == 1;
+		l->pool->resumed += SSL_session_reused(l->transport.ssl) == 1;
 		begin_session(l);
-		return;
+		break;
+	case MQTT_HANDSHAKE_WANTS_READ:
+	case MQTT_HANDSHAKE_WANTS_WRITE:
+		break;
+	case MQTT_HANDSHAKE_UNTRUSTED:
+	case MQTT_HANDSHAKE_FAILED:
+		end(l, "the TLS handshake failed");
+		break;
 	}
-	if (l->problem.untrusted)
-		buf_put_slice(&l->pool->why, buf_slice(&l->problem.words));
-	else
-		mqtt_tls_explain(l->pool->tls, error, &l->pool->why);
-	end(l, "the TLS handshake failed");
 }
 
 static void on_dialed(struct link *l)
 {
-	int error = 0;
-	socklen_t len = sizeof(error);
+	int error = mqtt_transport_connect_error(l->transport.fd);
 
-	if (getsockopt(l->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 || error != 0) {
+	if (error != 0) {
 		end(l, strerror(error));
 		return;
 	}
 	want_out(l, false);
 	l->state = LINK_HANDSHAKE;
-	if (l->ssl != NULL)
+	if (l->transport.ssl != NULL)
 		shake(l);
 	else
 		begin_session(l);

@@ -1,11 +1,12 @@
-/* The clients of a load, thousands on one epoll: the protocol and TLS are the client library's
- * (mqtt/), bytes move here.  A wait ends at a nanosecond and not at a millisecond, as an event loop
- * would have it, and what was put in one turn leaves in one write.  Thread: the one that calls
- * link_pool_turn. */
+/* The clients of a load, thousands on one epoll: the protocol, the transport (dial, handshake,
+ * read, write, close) and WebSocket are the client library's (mqtt/); here is when each has its
+ * turn.  A wait ends at a nanosecond and not at a millisecond, as an event loop would have it, and
+ * what was put in one turn leaves in one write.  Thread: the one that calls link_pool_turn. */
 #ifndef BENCH_LINK_H
 #define BENCH_LINK_H
 
 #include "link_settings.h"
+#include "mqtt/mqtt_transport.h"
 #include "mqtt/mqtt_websocket.h"
 
 enum link_state {
@@ -38,12 +39,11 @@ struct link {
 	struct link_pool *pool;
 	const struct link_events *events;
 	struct mqtt_protocol protocol;
-	SSL *ssl;
+	struct mqtt_transport transport;
 	SSL_SESSION *ticket; /* for the next connection; NULL: none */
 	struct mqtt_tls_problem problem;
 	struct mqtt_websocket websocket;
 	struct buf wire; /* with a WebSocket: the frames that are to be sent */
-	int fd;
 	enum link_state state;
 	bool is_dirty, wants_out;
 	bool slow;         /* reads only when link_read_slowly is called */

@@ -4,19 +4,18 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/un.h>
 
 #include "base/require.h"
+#include "mqtt/mqtt_transport.h"
 #include "program/command_line.h"
 
 static int use_unix_path(struct link_settings *s, const char *path)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr_un address;
 
-	if (strlen(path) >= sizeof(address.sun_path))
+	if (!mqtt_target_unix(path, &address))
 		return report_error(EXIT_USAGE, "--unix: the path has %zu bytes, at most %zu fit",
 		                    strlen(path), sizeof(address.sun_path) - 1);
-	memcpy(address.sun_path, path, strlen(path) + 1);
 	memcpy(&s->address, &address, sizeof(address));
 	s->address_bytes = sizeof(address);
 	return 0;

@@ -5,8 +5,6 @@
 
 #include <errno.h>
 
-#include <openssl/err.h>
-
 #include "base/container.h"
 #include "base/random.h"
 #include "base/require.h"
@@ -73,7 +71,7 @@ static void finish(struct mqtt_connection *c)
 {
 	struct mqtt_attempt *a = c->attempt;
 
-	REQUIRE(a != NULL && c->socket.fd < 0 && c->socket.handles == 0);
+	REQUIRE(a != NULL && c->socket.transport.fd < 0 && c->socket.handles == 0);
 	c->attempt = NULL;
 	c->has_ended = c->was_open = false;
 	c->stage = MQTT_STAGE_IDLE;
@@ -131,10 +129,10 @@ static void write_out(struct mqtt_connection *c)
 	bool was_blocked = c->blocked;
 	ssize_t n = 1;
 
-	REQUIRE(c->written <= out->len && c->socket.fd >= 0);
+	REQUIRE(c->written <= out->len && c->socket.transport.fd >= 0);
 	while (c->written < out->len && n > 0) {
-		n = mqtt_socket_write(&c->socket,
-		                      slice_of(out->data + c->written, out->len - c->written));
+		n = mqtt_transport_write(&c->socket.transport,
+		                         slice_of(out->data + c->written, out->len - c->written));
 		if (n > 0)
 			c->written += (size_t)n;
 	}
@@ -225,7 +223,7 @@ static void settle(struct mqtt_connection *c)
 {
 	bool is_abort = c->has_ended && c->stopping;
 
-	if (!is_abort && c->socket.fd >= 0 && !c->blocked && !c->broken &&
+	if (!is_abort && c->socket.transport.fd >= 0 && !c->blocked && !c->broken &&
 	    mqtt_connection_backlog(c) > 0)
 		write_out(c);
 	if (c->has_ended)
@@ -240,9 +238,9 @@ static void read_all(struct mqtt_connection *c)
 	int ssl_error = SSL_ERROR_NONE;
 	ssize_t n = 1;
 
-	REQUIRE(!c->in_events && c->socket.fd >= 0);
+	REQUIRE(!c->in_events && c->socket.transport.fd >= 0);
 	for (int i = 0; i < READS_MAX && n > 0 && !c->has_ended && !c->paused; i++) {
-		n = mqtt_socket_read(&c->socket, bytes, sizeof(bytes), &ssl_error);
+		n = mqtt_transport_read(&c->socket.transport, bytes, sizeof(bytes), &ssl_error);
 		c->read_ns = uv_hrtime();
 		if (n > 0 && c->stage == MQTT_STAGE_UP)
 			take_input(c, slice_of(bytes, (size_t)n));
@@ -274,46 +272,31 @@ static void start_mqtt(struct mqtt_connection *c)
 
 static void on_tls_done(struct mqtt_connection *c)
 {
-	if (!mqtt_tls_accept(c->endpoint->tls, c->socket.ssl, &c->attempt->problem)) {
-		buf_put_slice(mqtt_attempt_words(c), buf_slice(&c->attempt->problem.words));
-		end(c, MQTT_LOSS_UNTRUSTED, REASON_SUCCESS);
-		return;
-	}
 	if (c->events->on_tls != NULL)
-		c->events->on_tls(c->arg, SSL_session_reused(c->socket.ssl) == 1);
+		c->events->on_tls(c->arg, SSL_session_reused(c->socket.transport.ssl) == 1);
 	start_mqtt(c);
 }
 
 static void shake_hands(struct mqtt_connection *c)
 {
-	struct mqtt_tls_problem *problem = &c->attempt->problem;
-	int rc, error;
+	enum mqtt_handshake result = mqtt_transport_shake(
+	    &c->socket.transport, c->endpoint->tls, &c->attempt->problem, mqtt_attempt_words(c));
 
-	ERR_clear_error();
-	rc = SSL_do_handshake(c->socket.ssl);
-	if (rc == 1) {
-		c->blocked = false;
+	c->blocked = result == MQTT_HANDSHAKE_WANTS_WRITE;
+	if (result == MQTT_HANDSHAKE_DONE)
 		on_tls_done(c);
-		return;
-	}
-	error = SSL_get_error(c->socket.ssl, rc);
-	if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
-		c->blocked = error == SSL_ERROR_WANT_WRITE;
+	else if (result == MQTT_HANDSHAKE_WANTS_READ || result == MQTT_HANDSHAKE_WANTS_WRITE)
 		update_poll(c);
-		return;
-	}
-	if (problem->untrusted)
-		buf_put_slice(mqtt_attempt_words(c), buf_slice(&problem->words));
 	else
-		mqtt_tls_explain(c->endpoint->tls, error, mqtt_attempt_words(c));
-	end(c, problem->untrusted ? MQTT_LOSS_UNTRUSTED : MQTT_LOSS_TLS, REASON_SUCCESS);
+		end(c, result == MQTT_HANDSHAKE_UNTRUSTED ? MQTT_LOSS_UNTRUSTED : MQTT_LOSS_TLS,
+		    REASON_SUCCESS);
 }
 
 static void on_connected(struct mqtt_connection *c)
 {
 	const struct mqtt_endpoint *e = c->endpoint;
 
-	REQUIRE(c->attempt != NULL && c->socket.ssl == NULL);
+	REQUIRE(c->attempt != NULL && c->socket.transport.ssl == NULL);
 	c->blocked = false;
 	set_timer(c, c->attempt->deadline_ms);
 	if (c->events->on_tcp != NULL)
@@ -323,9 +306,10 @@ static void on_connected(struct mqtt_connection *c)
 		return;
 	}
 	c->stage = MQTT_STAGE_HANDSHAKE;
-	c->socket.ssl = mqtt_tls_connect(e->tls, e->host == NULL ? "localhost" : e->host,
-	                                 c->socket.fd, &c->attempt->problem, &c->ticket);
-	if (c->socket.ssl == NULL)
+	c->socket.transport.ssl =
+	    mqtt_tls_connect(e->tls, e->host == NULL ? "localhost" : e->host,
+	                     c->socket.transport.fd, &c->attempt->problem, &c->ticket);
+	if (c->socket.transport.ssl == NULL)
 		end_with(c, MQTT_LOSS_TLS, "TLS cannot start: is the name of the server valid?");
 	else
 		shake_hands(c);
@@ -345,11 +329,8 @@ static void refuse_dial(struct mqtt_connection *c, int error)
 
 static void on_dialled(struct mqtt_connection *c)
 {
-	int error = 0;
-	socklen_t len = sizeof(error);
+	int error = mqtt_transport_connect_error(c->socket.transport.fd);
 
-	if (getsockopt(c->socket.fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
-		error = errno;
 	if (error == 0)
 		on_connected(c);
 	else
@@ -369,7 +350,7 @@ static void on_ready(struct mqtt_socket *s, int events)
 			write_out(c);
 		if (!c->has_ended && ((events & UV_READABLE) != 0 || c->unread || c->broken))
 			read_all(c);
-		if (!c->has_ended && c->broken && c->socket.fd >= 0)
+		if (!c->has_ended && c->broken && c->socket.transport.fd >= 0)
 			end_by_peer(c, SSL_ERROR_SYSCALL);
 	}
 }
@@ -411,7 +392,7 @@ static void begin_attempt(struct mqtt_connection *c)
 {
 	uint64_t timeout = c->endpoint->connect_timeout_ms;
 
-	REQUIRE(c->attempt == NULL && c->socket.fd < 0);
+	REQUIRE(c->attempt == NULL && c->socket.transport.fd < 0);
 	c->attempt = mqtt_attempt_new(c);
 	c->attempt->deadline_ms =
 	    uv_now(c->socket.loop) + (timeout == 0 ? CONNECT_TIMEOUT_MS : timeout);

@@ -1,15 +1,10 @@
 /* getaddrinfo in libuv's pool, and sockets that connect. */
 #include "mqtt/mqtt_dial.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/require.h"
@@ -86,54 +81,17 @@ void mqtt_attempt_lookup(struct mqtt_attempt *a, mqtt_lookup_fn *done)
 
 static int connect_unix(const char *path)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd, error;
+	struct sockaddr_un address;
+	struct mqtt_target target = {.address = (const struct sockaddr *)&address,
+	                             .address_bytes = sizeof(address)};
 
-	if (strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(address.sun_path, path, strlen(path));
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
-		return fd;
-	error = errno;
-	(void)close(fd);
-	return -error;
-}
-
-/* The port is left to connect(2): there are more of them than a local address alone has. */
-int mqtt_dial_bind(int fd, const char *source, int family)
-{
-	struct sockaddr_in in4 = {.sin_family = AF_INET};
-	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
-	int on = 1;
-
-	if (source == NULL)
-		return 0;
-	(void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
-	if (family == AF_INET && inet_pton(AF_INET, source, &in4.sin_addr) == 1)
-		return bind(fd, (const struct sockaddr *)&in4, sizeof(in4));
-	if (family == AF_INET6 && inet_pton(AF_INET6, source, &in6.sin6_addr) == 1)
-		return bind(fd, (const struct sockaddr *)&in6, sizeof(in6));
-	errno = EAFNOSUPPORT;
-	return -1;
+	return mqtt_target_unix(path, &address) ? mqtt_transport_dial(&target) : -ENAMETOOLONG;
 }
 
 static int connect_tcp(const struct addrinfo *to, const char *source)
 {
-	int fd = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int on = 1, error;
-
-	if (fd < 0)
-		return -errno;
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (mqtt_dial_bind(fd, source, to->ai_family) == 0 &&
-	    (connect(fd, to->ai_addr, to->ai_addrlen) == 0 || errno == EINPROGRESS))
-		return fd;
-	error = errno;
-	(void)close(fd);
-	return -error;
+	return mqtt_transport_dial(&(struct mqtt_target){
+	    .address = to->ai_addr, .address_bytes = to->ai_addrlen, .source = source});
 }
 
 int mqtt_attempt_dial(struct mqtt_attempt *a)

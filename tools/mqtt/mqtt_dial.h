@@ -31,8 +31,6 @@ void mqtt_attempt_lookup(struct mqtt_attempt *a, mqtt_lookup_fn *done);
 /* A socket that connects to the next address; -errno of the last one when there is none. */
 int mqtt_attempt_dial(struct mqtt_attempt *a);
 bool mqtt_attempt_has_next(const struct mqtt_attempt *a);
-/* Let a socket connect from that address, which may be NULL. -1, and errno. */
-int mqtt_dial_bind(int fd, const char *source, int family);
 /* Append "cannot connect to HOST port PORT: ..." with a remedy. */
 void mqtt_dial_describe(const struct mqtt_endpoint *e, int error, struct buf *out);
 void mqtt_dial_describe_lookup(const struct mqtt_endpoint *e, int status, struct buf *out);

@@ -6,9 +6,8 @@
 #include "mqtt/mqtt_dial.h"
 #include "proto/reason.h"
 
-/* "...: Not authorized (0x87): words of the server" */
-static void put_reason(struct buf *out, const char *what, const char *name, enum reason reason,
-                       const struct properties *p)
+void mqtt_hooks_put_reason(struct buf *out, const char *what, const char *name, enum reason reason,
+                           const struct properties *p)
 {
 	buf_printf(out, "%s: %s (0x%02x)", what, name, (unsigned)reason);
 	if (p->reason_string.len > 0) {
@@ -27,8 +26,8 @@ static void on_connack(void *arg, const struct connack *ack, const struct proper
 
 	if (ack->reason != REASON_SUCCESS) {
 		c->refused = true;
-		put_reason(mqtt_attempt_words(c), "the server refused the login",
-		           reason_name(ack->reason), ack->reason, p);
+		mqtt_hooks_put_reason(mqtt_attempt_words(c), "the server refused the login",
+		                      reason_name(ack->reason), ack->reason, p);
 	}
 	if (c->events->protocol.on_connack != NULL)
 		c->events->protocol.on_connack(c->arg, ack, p);
@@ -54,8 +53,8 @@ static void on_disconnect(void *arg, enum reason reason, const struct properties
 	struct mqtt_connection *c = arg;
 
 	c->end_reason = reason;
-	put_reason(mqtt_attempt_words(c), "the server ended the connection",
-	           reason_name_of_close(reason), reason, p);
+	mqtt_hooks_put_reason(mqtt_attempt_words(c), "the server ended the connection",
+	                      reason_name_of_close(reason), reason, p);
 	if (c->events->protocol.on_disconnect != NULL)
 		c->events->protocol.on_disconnect(c->arg, reason, p);
 }

@@ -1,13 +1,11 @@
-/* The socket of a client's connection: bytes through TLS or without, what libuv watches for it, and
- * one timer.  Closing is over when libuv has let go of the handles (on_closed).
- * Thread: that of its loop. */
+/* The transport of a client's connection on a uv loop: what libuv watches for it, and one timer.
+ * Closing is over when libuv has let go of the handles (on_closed). Thread: that of its loop. */
 #ifndef MQTT_MQTT_SOCKET_H
 #define MQTT_MQTT_SOCKET_H
 
-#include <openssl/ssl.h>
 #include <uv.h>
 
-#include "base/bytes.h"
+#include "mqtt/mqtt_transport.h"
 
 struct mqtt_socket;
 
@@ -25,8 +23,7 @@ struct mqtt_socket {
 	const struct mqtt_socket_events *events;
 	uv_poll_t poll;
 	uv_timer_t timer;
-	SSL *ssl;        /* NULL: none, or not yet */
-	int fd;          /* -1: none */
+	struct mqtt_transport transport;
 	int polled;      /* events that libuv waits for */
 	uint8_t handles; /* that libuv has not closed */
 };
@@ -37,10 +34,6 @@ void mqtt_socket_init(struct mqtt_socket *s, uv_loop_t *loop,
 int mqtt_socket_open(struct mqtt_socket *s, int fd);
 /* Call on_ready for these events; 0: for none. Nothing without a socket. */
 void mqtt_socket_watch(struct mqtt_socket *s, int events);
-/* Bytes written; 0: not now; -1: never again. */
-ssize_t mqtt_socket_write(struct mqtt_socket *s, struct slice bytes);
-/* As many bytes as there are; 0: none now; -1: it has ended, *ssl_error says how. */
-ssize_t mqtt_socket_read(struct mqtt_socket *s, uint8_t *out, size_t cap, int *ssl_error);
 /* Close the socket, with `says_so` after TLS's close_notify. */
 void mqtt_socket_close(struct mqtt_socket *s, bool says_so);
 

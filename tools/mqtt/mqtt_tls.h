@@ -38,7 +38,7 @@ struct mqtt_tls_problem {
 	struct buf words; /* what is wrong, which value, what to do */
 };
 
-/* ---- for mqtt_connection.c ---- */
+/* ---- for mqtt_transport.c and who has one ---- */
 
 /* An SSL for a connection to `host`, which resumes `ticket` if there is one (NULL: none). The
  * pointers outlive it; `problem` until the handshake is done. */
