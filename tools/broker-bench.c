@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/array.h"
+#include "bench/baseline.h"
 #include "bench/lead.h"
 #include "bench/workload_file.h"
 #include "conf/errors.h"
@@ -21,6 +22,8 @@ static const char usage_text[] =
     "\n"
     "The run:\n"
     "  --pid N                    the broker's process: what it uses is measured\n"
+    "  --null-sink                measure first, for some seconds, what the generator can do\n"
+    "                             without a broker, and compare\n"
     "  -f, --file FILE            scenarios; options change what the file says\n"
     "  --scenario NAME            which of them\n"
     "  --json FILE                the results as a line of JSON; - is standard output\n"
@@ -41,6 +44,7 @@ struct options {
 	const char *websocket, *tls_groups, *tls_ciphers;
 	const char *file, *scenario, *json;
 	pid_t pid;
+	bool null_sink;
 	/* Those of the load: they count after what the file says. */
 	const char *values[WORKLOAD_KEYS];
 };
@@ -76,6 +80,13 @@ static int take_pid(void *options, const char *value)
 	if (*value < '0' || *value > '9' || *end != '\0' || pid <= 0 || pid > INT32_MAX)
 		return report_usage("--pid: expected the number of a process, not '%s'", value);
 	o->pid = (pid_t)pid;
+	return 0;
+}
+
+static int take_null_sink(void *options, const char *value)
+{
+	(void)value;
+	((struct options *)options)->null_sink = true;
 	return 0;
 }
 
@@ -145,6 +156,7 @@ static const struct command_option own_options[] = {
     {"tls-groups", 0, true, take_tls_groups},
     {"tls-ciphers", 0, true, take_ciphers},
     {"pid", 0, true, take_pid},
+    {"null-sink", 0, false, take_null_sink},
     {"file", 'f', true, take_file},
     {"scenario", 0, true, take_scenario},
     {"json", 0, true, take_json},
@@ -288,11 +300,16 @@ static int run(const struct options *o, const struct workload *w, const struct l
 	struct lead_options lead_options = {
 	    .workload = w, .settings = s, .broker = o->pid, .progress = !o->client.quiet};
 	struct results r;
-	int rc;
+	int rc = 0;
 
 	results_init(&r, w);
-	lead(&lead_options, &r);
-	rc = report(o, &r);
+	r.has_alone = o->null_sink;
+	if (o->null_sink)
+		rc = baseline_measure(w, s, &r.alone);
+	if (rc == 0) {
+		lead(&lead_options, &r);
+		rc = report(o, &r);
+	}
 	results_fini(&r);
 	return rc;
 }
@@ -323,6 +340,9 @@ int main(int argc, char **argv)
 	if (rc == 0 && o.websocket != NULL && o.client.port == 0 && o.client.socket == NULL &&
 	    o.client.profile == NULL)
 		rc = report_usage("--websocket needs --port: the one of the HTTPS listener");
+	if (rc == 0 && o.null_sink && w.publishers == 0 && !workload_has_storm(&w))
+		rc = report_usage("--null-sink needs a load: --publishers, --connects or "
+		                  "--connect-rate");
 	if (rc == 0)
 		rc = client_options_finish(&o.client);
 	if (rc == 0 && o.client.scram)

@@ -354,3 +354,73 @@ def test_scenarios_of_a_file(broker, tmp_path):
         documented |= {f"{prefix}_{name}" for words in figures for name in words if name} | {f"{prefix}_count"}
     documented |= {name for name in found if name.startswith("workload_")}
     assert set(found) - {"text"} == documented
+
+
+def test_time_of_a_closed_loop_begins_with_its_first_message(target):
+    found = target.run("--publishers", 1, "--rate", "max", "--next-after", "ack", "--qos", 1, "--messages", 20)
+    nothing_is_wrong(found)
+    assert 0.99 * found["ack_mean_ns"] * found["ack_count"] <= found["measured_ns"] < TIMEOUT_S * 1e9
+
+
+ALSO_ALONE = "also with a null sink in place of the broker, "
+NEAR_ALONE = "with a null sink in place of the broker it comes to "
+
+
+@pytest.mark.parametrize("qos", [0, 1, 2])
+def test_null_sink_follows_the_same_schedule(target, qos):
+    found = target.run("--null-sink", "--publishers", 3, "--subscribers", 3, "--rate", 300, "--duration", "1s", "--warm-up", "100ms",
+                       "--qos", qos, "--threads", 2)
+    nothing_is_wrong(found)
+    assert found["alone_due"] == found["due"] == found["alone_begun"]
+    assert found["alone_rate"] == 0 and NEAR_ALONE not in found["generator_limited_by"]
+    assert "without the broker, against a null sink:" in found["text"]
+
+
+def test_null_sink_says_what_is_too_much(target):
+    """More than any machine can do: the broker is not asked who was the limit."""
+    found = target.run("--null-sink", "--publishers", 1, "--rate", 100000000, "--duration", "500ms", "--warm-up", 0, "--drain", 0,
+                       status=[LIMITED])
+    assert found["alone_begun"] < found["alone_due"]
+    assert ALSO_ALONE in found["generator_limited_by"] and ALSO_ALONE in found["text"]
+
+
+@pytest.mark.parametrize("qos", [0, 1, 2])
+def test_null_sink_and_as_fast_as_it_goes(target, qos):
+    found = target.run("--null-sink", "--publishers", 2, "--subscribers", 2, "--rate", "max", "--bunch", 5, "--qos", qos,
+                       "--messages", 1000)
+    nothing_is_wrong(found)
+    rate = found["sent"] / (found["measured_ns"] / 1e9)
+    assert found["alone_rate"] > 0
+    if abs(rate / found["alone_rate"] - 0.8) > 0.05:  # the figures are rounded
+        assert (NEAR_ALONE in found["generator_limited_by"]) == (rate > found["alone_rate"] * 0.8)
+
+
+@pytest.mark.parametrize("resume", [[], ["--resume"]])
+def test_null_sink_lets_a_storm_in(broker, resume):
+    found = over_tls(broker).run("--null-sink", "--connects", 40, "--connect-rate", 40, *resume)
+    assert found["error"] is None and found["connects"] == 40
+    assert found["alone_due"] == found["alone_begun"] == 40
+
+
+def test_null_sink_without_a_load(broker):
+    done = subprocess.run(over_tls(broker).command("--null-sink", "--idle", 5), env=ENVIRONMENT, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--null-sink needs a load: --publishers, --connects or --connect-rate" in done.stderr
+
+
+def test_null_sink_ends_with_the_generator(broker):
+    """Also when it is killed."""
+    process = subprocess.Popen(over_tls(broker).command("--null-sink", "--publishers", 1, "--rate", 100, "--duration", "60s"),
+                               env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    children = []
+    while not children:
+        assert process.poll() is None
+        with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="ascii") as file:
+            children = file.read().split()
+    process.kill()
+    process.wait(TIMEOUT_S)
+    deadline = time.monotonic() + TIMEOUT_S
+    while any(os.path.exists(f"/proc/{child}") for child in children):
+        assert time.monotonic() < deadline, children
+        time.sleep(0.01)

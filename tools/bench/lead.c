@@ -322,6 +322,15 @@ static void wait_for_counts(struct leader *m, const struct snapshot *from)
 	drain(m, 0);
 }
 
+/* A closed loop does not wait for the first thing that is due. */
+static bool begins_at_once(const struct leader *m)
+{
+	const struct workload *w = m->options->workload;
+
+	/* mutant: bench_closed_start */
+	return w->publishers > 0 ? workload_is_closed(w) : workload_has_closed_storm(w);
+}
+
 static void run_counted(struct leader *m, uint64_t messages, uint64_t connects, bool is_measured)
 {
 	struct run_phase *phase = &m->run.phase;
@@ -334,9 +343,9 @@ static void run_counted(struct leader *m, uint64_t messages, uint64_t connects, 
 	                            .connects = connects,
 	                            .has_traffic = messages > 0};
 	phase->from_ns = is_measured ? phase->start_ns - HEAD_NS : UINT64_MAX;
-	from.at_ns = phase->start_ns;
 	if (!goes_on(m))
 		return;
+	from.at_ns = begins_at_once(m) ? clock_monotonic_ns() : phase->start_ns;
 	begin_step(m, STEP_TRAFFIC);
 	wait_for_counts(m, &from);
 	take_counts(m, &until);

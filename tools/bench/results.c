@@ -40,6 +40,18 @@ void results_fini(struct results *r)
 	free(r->failure);
 }
 
+/* Of what follows when the last one is done, a second; 0 where a schedule says it. */
+static double closed_rate(const struct results *r)
+{
+	const struct workload *w = r->workload;
+
+	if (r->seconds <= 0)
+		return 0;
+	if (w->publishers > 0)
+		return workload_is_closed(w) ? (double)r->sent / r->seconds : 0;
+	return workload_has_closed_storm(w) ? (double)r->connects / r->seconds : 0;
+}
+
 void results_finish(struct results *r)
 {
 	struct self_check *c = &r->check;
@@ -52,6 +64,8 @@ void results_finish(struct results *r)
 	                                         : r->ack.total > 0   ? &r->ack
 	                                                              : &r->connect,
 	                                         99 * HISTOGRAM_PERCENT);
+	c->rate = closed_rate(r);
+	c->alone = r->has_alone ? &r->alone : NULL;
 	r->is_limited = r->failure == NULL && self_check(c, &r->reasons);
 }
 
@@ -162,6 +176,17 @@ static void print_usage_of_broker(const struct results *r, FILE *to)
 	fputc('\n', to);
 }
 
+static void print_alone(const struct results *r, FILE *to)
+{
+	if (!r->has_alone)
+		return;
+	fprintf(to, "without the broker, against a null sink:  ");
+	if (r->alone.rate > 0)
+		fprintf(to, "%.1f/s, ", r->alone.rate);
+	fprintf(to, "%.0f%% of a core, one in a hundred %.3f ms late or more\n",
+	        r->alone.busy * 100, (double)r->alone.late_p99_ns / 1e6);
+}
+
 void results_print(const struct results *r, FILE *to)
 {
 	if (r->failure != NULL)
@@ -170,6 +195,7 @@ void results_print(const struct results *r, FILE *to)
 	print_connects(r, to);
 	print_histograms(r, to);
 	print_usage_of_broker(r, to);
+	print_alone(r, to);
 	if (r->is_limited)
 		fprintf(to,
 		        "The figures say more about the generator than about the broker: %.*s.\n",
@@ -209,6 +235,15 @@ static void put_workload(struct buf *out, const struct workload *w)
 static uint64_t grown(int64_t bytes)
 {
 	return bytes > 0 ? (uint64_t)bytes : 0;
+}
+
+static void put_alone(struct buf *out, const struct self_check *alone)
+{
+	json_number(out, "alone_rate", (uint64_t)alone->rate);
+	json_number(out, "alone_due", alone->due);
+	json_number(out, "alone_begun", alone->begun);
+	json_number(out, "alone_busy_permille", (uint64_t)(alone->busy * 1000));
+	json_number(out, "alone_late_p99_ns", alone->late_p99_ns);
 }
 
 static void put_broker(struct buf *out, const struct results *r)
@@ -270,6 +305,8 @@ void results_put_json(const struct results *r, struct buf *out)
 	put_histogram(out, "late", &r->late);
 	if (r->has_usage)
 		put_broker(out, r);
+	if (r->has_alone)
+		put_alone(out, &r->alone);
 	put_workload(out, r->workload);
 	json_close(out);
 }

@@ -34,7 +34,9 @@ struct results {
 	uint64_t replay_cpu_ns, replay_wall_ns; /* medians */
 
 	struct self_check check;
-	bool is_limited; /* the generator was the limit */
+	bool has_alone;          /* with --null-sink */
+	struct self_check alone; /* before the run, against a null sink */
+	bool is_limited;         /* the generator was the limit */
 	struct buf reasons;
 };
 

@@ -14,6 +14,8 @@ struct self_check {
 	uint64_t begun;       /* of those, what the generator came to */
 	uint64_t late_p99_ns; /* between due and begun: on the generator's account alone */
 	uint64_t latency_p99_ns; /* what was measured; 0: nothing */
+	double rate; /* of a closed loop: messages or connects a second; 0: a schedule says it */
+	const struct self_check *alone; /* of the same against a null sink; NULL: not measured */
 };
 
 /* Append a reason for each that applies, separated by "; ". True: there is one. */

@@ -75,7 +75,7 @@ void storm_new(struct run_thread *t)
 	if (!workload_has_storm(w))
 		return;
 	storm = t->storm = xzalloc(sizeof(*storm));
-	storm->is_closed = w->connect_rate <= 0;
+	storm->is_closed = workload_has_closed_storm(w);
 	storm->max = storm->is_closed ? w->connects_at_once : STORM_MAX;
 }
 

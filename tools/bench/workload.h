@@ -92,6 +92,11 @@ static inline bool workload_has_storm(const struct workload *w)
 {
 	return w->connects > 0 || w->connect_rate != 0;
 }
+/* As many at a time as are allowed, in place of a rate? */
+static inline bool workload_has_closed_storm(const struct workload *w)
+{
+	return workload_has_storm(w) && w->connect_rate <= 0;
+}
 /* How many subscribers (groups) that are not slow must get a message of this publisher. */
 uint64_t workload_copies(const struct workload *w, size_t publisher);
 uint32_t workload_draw_size(const struct workload *w, struct prng *prng);

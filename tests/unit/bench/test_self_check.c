@@ -10,6 +10,11 @@
 
 #define FINE .due = 1000, .begun = 1000
 
+static const struct self_check fast = {FINE, .rate = 50000, .busy = 1, .late_p99_ns = 9000000};
+static const struct self_check quiet = {FINE, .busy = 0.2, .late_p99_ns = 20000};
+static const struct self_check slow = {
+    .due = 1000, .begun = 600, .busy = 0.97, .late_p99_ns = 5000000};
+
 static const struct {
 	const char *name;
 	struct self_check c;
@@ -38,6 +43,20 @@ static const struct {
      "one in a hundred was begun 1.0 ms or more after it was due"},
     {"missed", {.due = 1000, .begun = 900}, "of 1000 that were due it came to only 900"},
     {"nearly all", {.due = 1000, .begun = 990}, ""},
+    {"as fast as with a null sink",
+     {FINE, .rate = 40000, .alone = &fast},
+     "with a null sink in place of the broker it comes to 50000 a second, and here it came to "
+     "40000"},
+    {"the broker is slower", {FINE, .rate = 39999, .alone = &fast}, ""},
+    {"a null sink sees nothing", {FINE, .alone = &quiet}, ""},
+    {"also late with a null sink, but the broker takes far longer",
+     {FINE, .latency_p99_ns = 900000000, .alone = &slow},
+     "also with a null sink in place of the broker, one of its threads used 97% of a core: lower "
+     "the rate, or use more --threads, and of 1000 that were due it came to only 600"},
+    {"late with a null sink",
+     {FINE, .latency_p99_ns = 6000000, .alone = &(struct self_check){FINE, .late_p99_ns = 5000000}},
+     "also with a null sink in place of the broker, one in a hundred was begun 5.0 ms or more "
+     "after it was due"},
     {"two reasons",
      {.due = 1000, .busy = 1, .begun = 10},
      "one of its threads used 100% of a core: lower the rate, or use more --threads; of 1000 that "
