@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+#include "audit/audit_log.h"
 #include "base/array.h"
 #include "base/log.h"
 #include "conf/conf_dump.h"
@@ -227,6 +228,24 @@ static int check(const char *path)
 	return status;
 }
 
+/* The chained audit, if it is configured. */
+static bool open_chain(const struct conf *conf)
+{
+	const struct audit_options options = {.path = conf->audit_file,
+	                                      .key_path = conf->audit_key};
+	struct buf why = {0};
+	int failed;
+
+	if (conf->audit_file == NULL)
+		return true;
+	failed = audit_log_start(&options, &why);
+	buf_put_u8(&why, 0);
+	if (failed != 0)
+		LOG(CONFIG_ERROR, .where = SLICE("audit"), .error = (const char *)why.data);
+	buf_fini(&why);
+	return failed == 0;
+}
+
 static bool open_log(const struct conf *conf)
 {
 	int failed;
@@ -242,7 +261,7 @@ static bool open_log(const struct conf *conf)
 		fprintf(stderr, "broker: cannot start a thread for the log\n");
 		return false;
 	}
-	return failed == 0;
+	return failed == 0 && open_chain(conf);
 }
 
 static int run(const char *path)
@@ -256,6 +275,7 @@ static int run(const char *path)
 		enter_sandbox(snapshot->conf);
 		status = server_run(snapshot, tickets);
 	}
+	audit_log_stop();
 	log_stop();
 	audit_file_close();
 	config_snapshot_unref(&snapshot);

@@ -268,6 +268,8 @@ struct conf {
 	struct conf_strings log_areas;
 	char *log_trace; /* NULL: all */
 	char *log_audit;
+	/* Both or none: the chained audit. */
+	char *audit_file, *audit_key;
 	char *control_socket;
 	enum conf_sandbox sandbox;
 };

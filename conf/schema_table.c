@@ -309,6 +309,24 @@ static const struct schema_key log_keys[] = {
      .help = "A file for the events that matter to security, whatever the level is. SIGUSR1 "
              "reopens it after rotation."},
 };
+static const struct schema_key audit_keys[] = {
+    {"file", SCHEMA_PATH, KEY_RESTART, AT(struct conf, audit_file),
+     .help = "The audit file: one line of JSON for each event that matters to security, whatever "
+             "log.level is. SIGUSR1 begins a new one after the old one was moved away; the chain "
+             "goes on there."},
+    {"key", SCHEMA_PATH, KEY_RESTART, AT(struct conf, audit_key),
+     .help = "The key of the chain, which nobody else may read. It is made at the first start, or "
+             "by broker-audit key. Whoever has it can forge the audit: copy it to where the audit "
+             "is verified, and nowhere else."},
+};
+static const struct schema_section audit_section = {
+    "audit",
+    SECTION(audit_keys),
+    sizeof(struct conf),
+    .help = "A record that cannot be changed unnoticed: each line is bound to the one before by an "
+	    "HMAC-SHA-256, and broker-audit(1) finds what was changed, deleted, moved or cut off. "
+	    "Without the section there is none. Both keys are needed.",
+};
 static const struct schema_section log_section = {
     "log",
     SECTION(log_keys),
@@ -558,6 +576,8 @@ static const struct schema_key root_keys[] = {
     {"limits", SCHEMA_MAPPING, 0, .offset = offsetof(struct conf, limits),
      .section = &limits_section, .help = "Limits for clients."},
     {"log", SCHEMA_MAPPING, 0, .offset = 0, .section = &log_section, .help = "The log."},
+    {"audit", SCHEMA_MAPPING, 0, .offset = 0, .section = &audit_section,
+     .help = "A chained record of what matters to security."},
     {"control", SCHEMA_MAPPING, 0, .offset = 0, .section = &control_section,
      .help = "Inspection and control of a running broker."},
     {"sandbox", SCHEMA_ENUM, KEY_RESTART, AT(struct conf, sandbox), .default_text = "on",
@@ -581,5 +601,6 @@ const struct schema_section *const schema_sections[] = {
     &persistence_section, &durable_topic_section,  &limits_section,
     &log_section,         &control_section,        &websocket_section,
     &metrics_section,     &health_section,         &publish_section,
+    &audit_section,
 };
 const size_t schema_section_count = ARRAY_LEN(schema_sections);

@@ -10,6 +10,7 @@
 
 #include "admin/load_average.h"
 #include "admin/stats.h"
+#include "audit/audit_log.h"
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/clock.h"
@@ -20,7 +21,7 @@
 #include "worker/shared.h"
 
 #define PREFIX    MSG_BROKER_TOPICS
-#define VALUE_MAX 48
+#define VALUE_MAX 96
 #define TOPIC_MAX 80
 
 static const struct rate_topic {
@@ -39,6 +40,7 @@ enum {
 	VALUE_UPTIME,
 	VALUE_STORE_STATE,
 	VALUE_STORE_ERROR,
+	VALUE_AUDIT_HEAD,
 	VALUE_FIGURES,
 	VALUE_RATES = VALUE_FIGURES + STATS_FIGURES,
 	VALUE_COUNT = VALUE_RATES + ARRAY_LEN(rate_topics) * LOAD_SPANS,
@@ -160,6 +162,18 @@ static void report_store(struct sys *sys, const struct stats *stats)
 		report(sys, VALUE_STORE_ERROR, "store/error", error == NULL ? "none" : error);
 }
 
+/* A MAC tells nothing about the key. */
+static void report_audit(struct sys *sys)
+{
+	char text[AUDIT_HEAD_TEXT];
+	struct audit_head head;
+
+	if (!audit_log_head(&head))
+		return;
+	audit_head_text(&head, text);
+	report(sys, VALUE_AUDIT_HEAD, "audit/head", text);
+}
+
 static void report_loads(struct sys *sys, const struct stats *stats)
 {
 	uint64_t now_ms = sys->worker->executor.now_ms;
@@ -193,6 +207,7 @@ static void on_timer(struct timer *timer, void *executor_arg)
 	report(sys, VALUE_UPTIME, "uptime", text);
 	report_figures(sys, &stats);
 	report_store(sys, &stats);
+	report_audit(sys);
 	report_loads(sys, &stats);
 	begin_publishing(sys);
 }

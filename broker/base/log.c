@@ -43,6 +43,7 @@ static log_output_dropped_fn put_dropped;
 static struct log_output errors = LOG_OUTPUT_INITIALIZER("log", STDERR_FILENO, put_dropped);
 static struct log_output audit = LOG_OUTPUT_INITIALIZER("audit", -1, put_dropped);
 static atomic_bool audit_on;
+static log_chain_fn *_Atomic chain;
 static _Atomic uint64_t suppressed_lines[EVENT_COUNT];
 
 atomic_bool log_debug;
@@ -99,7 +100,8 @@ static bool level_wants(enum event e)
 bool log_wants(enum event e)
 {
 	return level_wants(e) || log_tap_wants_level((int)rows[e].level) ||
-	       (rows[e].audit && atomic_load_explicit(&audit_on, memory_order_relaxed));
+	       (rows[e].audit && (atomic_load_explicit(&audit_on, memory_order_relaxed) ||
+	                          atomic_load_explicit(&chain, memory_order_relaxed) != NULL));
 }
 
 static void encode_escape(struct buf *out, uint32_t cp, bool json)
@@ -322,6 +324,33 @@ static struct buf encode_line(enum event e, const void *fields)
 	return encode_line_as(e, fields, atomic_load_explicit(&as_json, memory_order_relaxed));
 }
 
+void log_set_chain(log_chain_fn *fn)
+{
+	atomic_store(&chain, fn);
+}
+
+void log_encode_json(struct buf *out, enum event e, const void *fields)
+{
+	struct buf line;
+
+	REQUIRE(e < EVENT_COUNT);
+	line = encode_line_as(e, fields, true);
+	buf_put_slice(out, buf_slice(&line));
+	buf_fini(&line);
+}
+
+static void put_to_chain(enum event e, const void *fields)
+{
+	log_chain_fn *fn = atomic_load(&chain);
+	struct buf line;
+
+	if (fn == NULL)
+		return;
+	line = encode_line_as(e, fields, true);
+	fn(buf_slice(&line));
+	buf_fini(&line);
+}
+
 static void put_to_taps(enum event e, const void *fields)
 {
 	struct log_tap_line line = {.level = (int)rows[e].level};
@@ -343,6 +372,8 @@ void log_event(enum event e, const void *fields)
 	REQUIRE(e < EVENT_COUNT);
 	if (log_tap_wants_level((int)rows[e].level))
 		put_to_taps(e, fields);
+	if (rows[e].audit)
+		put_to_chain(e, fields);
 	if (!level_wants(e) && !rows[e].audit)
 		return;
 	line = encode_line(e, fields);

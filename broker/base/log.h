@@ -122,6 +122,13 @@ uint64_t log_dropped(void);
  * belongs to the log from now on (program/audit_file.h opens it).  Thread: main. */
 void log_set_audit(int fd);
 
+/* The events of the audit, as JSON, whatever the format and the level are; NULL: nowhere. Any
+ * thread calls it.  Thread: main, while no other one logs. */
+typedef void log_chain_fn(struct slice line);
+void log_set_chain(log_chain_fn *fn);
+/* Append the line of an event as JSON, for who keeps lines of its own. */
+void log_encode_json(struct buf *out, enum event e, const void *fields);
+
 /* Tests and tools: lines go here instead of stderr; NULL: stderr again. */
 typedef void log_sink_fn(void *arg, enum event e, struct slice line);
 void log_set_sink(log_sink_fn *fn, void *arg);

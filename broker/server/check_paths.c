@@ -109,6 +109,8 @@ static void add_all(struct path_list *list, const struct conf *conf)
 	add(list, "persistence.directory", conf->persistence_directory, PATH_DIRECTORY, NULL);
 	add(list, "control.socket", conf->control_socket, PATH_WRITTEN, NULL);
 	add(list, "log.audit", conf->log_audit, PATH_WRITTEN, NULL);
+	add(list, "audit.file", conf->audit_file, PATH_WRITTEN, NULL);
+	add(list, "audit.key", conf->audit_key, PATH_WRITTEN, NULL);
 	for (size_t i = 0; i < conf->listener_count; i++) {
 		const struct conf_listener *l = &conf->listeners[i];
 		const unsigned place[] = {l->line, l->column};

@@ -11,7 +11,9 @@
 
 #include "acl/rule_filter.h"
 #include "admin/control/control_socket.h"
+#include "audit/audit_key.h"
 #include "base/array.h"
+#include "base/crypto.h"
 #include "base/log.h"
 #include "base/require.h"
 #include "conf/conf_file.h"
@@ -101,6 +103,48 @@ static void check_listeners(const struct config_candidate *c)
 			            l->bind, l->port, l->port);
 	}
 	check_inherited(c);
+}
+
+/* A key that does not exist is made by the start. */
+static void check_chain_key(const char *path, struct errors *errors)
+{
+	uint8_t key[AUDIT_KEY_BYTES];
+	struct buf why = {0};
+	int failed = audit_key_read(path, key, &why);
+
+	crypto_wipe(key, sizeof(key));
+	if (failed == -ENOENT)
+		failed = audit_file_check(path);
+	if (failed != 0 && why.len > 0)
+		errors_add(errors, path, 0, 0, "audit.key: %.*s", (int)why.len,
+		           (const char *)why.data);
+	else if (failed != 0)
+		errors_add(errors, path, 0, 0, "audit.key: cannot be made: %s", strerror(-failed));
+	buf_fini(&why);
+}
+
+static void check_chain(const struct config_candidate *c)
+{
+	const struct conf *conf = c->next->conf;
+	int failed;
+
+	if (conf->audit_file == NULL && conf->audit_key == NULL)
+		return;
+	if (conf->audit_file == NULL || conf->audit_key == NULL) {
+		errors_add(c->errors, conf->path, 0, 0,
+		           "audit: both file and key are needed: add %s",
+		           conf->audit_file == NULL ? "file" : "key");
+		return;
+	}
+	if (!starts(c))
+		return;
+	failed = audit_file_check(conf->audit_file);
+	if (failed != 0)
+		errors_add(c->errors, conf->audit_file, 0, 0,
+		           "audit.file: cannot be written, or belongs to somebody else: %s; name a "
+		           "file in a directory where this user may write",
+		           strerror(-failed));
+	check_chain_key(conf->audit_key, c->errors);
 }
 
 static void check_audit(const struct config_candidate *c)
@@ -242,19 +286,13 @@ static void check_new_certificates(const struct config_candidate *c)
 typedef void check_fn(const struct config_candidate *c);
 
 static check_fn *const checks[] = {
-    check_audit,
-    check_names,
-    check_listeners,
-    check_identities,
-    check_control_socket,
-    check_persistence,
-    check_users_and_rules,
-    check_acl_tests,
-    check_limits,
-    check_durable_topics,
-    check_login_cost,
-    check_issued,
-    check_new_certificates,
+    check_audit,          check_chain,
+    check_names,          check_listeners,
+    check_identities,     check_control_socket,
+    check_persistence,    check_users_and_rules,
+    check_acl_tests,      check_limits,
+    check_durable_topics, check_login_cost,
+    check_issued,         check_new_certificates,
 };
 
 void config_check_explain_audit(const char *path, int failed, const char *otherwise,

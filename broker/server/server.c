@@ -12,10 +12,12 @@
 #include "admin/control/control_socket.h"
 #include "admin/control/control_topic.h"
 #include "admin/sys_topics.h"
+#include "audit/audit_log.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/descriptors.h"
+#include "base/log.h"
 #include "base/thread.h"
 #include "durability/record_codec.h"
 #include "journal/journal_disk.h"
@@ -170,12 +172,25 @@ static void on_reload_signal(void *arg, int signum)
 	reload_run(run->reloader, RELOAD_ASKED);
 }
 
+static void reopen_chain(struct run *run)
+{
+	int failed = audit_log_reopen();
+
+	if (failed == 0)
+		return;
+	LOG(AUDIT_NOT_REOPENED, .file = reload_snapshot(run->reloader)->conf->audit_file,
+	    .error = strerror(-failed));
+	if (failed == -EMFILE || failed == -ENFILE || failed == -ENOMEM || failed == -ENOSPC)
+		executor_timer_arm(&run->executor, &run->audit_timer, AUDIT_RETRY_MS);
+}
+
 /* Until then what is written goes into the file that was moved away. */
 static void reopen_audit(struct run *run)
 {
 	struct errors errors = {0};
 	int failed = audit_file_reopen();
 
+	reopen_chain(run);
 	if (failed == 0)
 		return;
 	errors_note_cause(&errors, -failed);

@@ -16,9 +16,9 @@ MESON, BUILD = sys.argv[1:3]
 PAGES = [os.path.abspath(page) for page in sys.argv[3:]]
 TIMEOUT_S = 120
 WIDTHS = (60, 66, 72, 78, 80, 90, 100)
-PROGRAMS = ("broker", "broker-passwd", "broker-acl", "broker-ctl", "broker-store", "broker-pki",
+PROGRAMS = ("broker", "broker-passwd", "broker-acl", "broker-ctl", "broker-store", "broker-audit", "broker-pki",
             "broker-pub", "broker-sub", "broker-rr", "broker-bench")
-MANUAL = ("man1/broker-passwd.1", "man1/broker-acl.1", "man1/broker-ctl.1", "man1/broker-store.1", "man1/broker-pki.1", "man1/broker-pub.1",
+MANUAL = ("man1/broker-passwd.1", "man1/broker-acl.1", "man1/broker-ctl.1", "man1/broker-store.1", "man1/broker-audit.1", "man1/broker-pki.1", "man1/broker-pub.1",
           "man1/broker-sub.1", "man1/broker-rr.1", "man1/broker-bench.1", "man5/broker.yaml.5",
           "man5/acl.yaml.5", "man7/vakt.7", "man8/broker.8", "man8/vakt-setup.8", "man7/vakt-gateway.7", "man7/vakt-tutorial.7",
           "man7/vakt-recipes.7")

@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
 
 # Lowest first. Folders of one row never use each other.
-ORDER = ["base", "program", "proto conf sandbox", "tree net auth acl", "websocket", "store", "journal", "worker", "durability", "session", "routing",
+ORDER = ["base", "program", "audit", "proto conf sandbox", "tree net auth acl", "websocket", "store", "journal", "worker", "durability", "session", "routing",
          "client", "http", "script", "admin", "server", "main", "tools"]
 MAY = {name: {lower for above in ORDER[:at] for lower in above.split()}
        for at, row in enumerate(ORDER) for name in row.split()}

@@ -15,7 +15,8 @@ WIDTH = 100
 COMPLETION = PLACES[0].parent / "tools/completion/vakt.bash"
 COMMANDS = {"broker-acl": {"explain", "test"}, "broker-passwd": {"add", "set", "lock", "unlock", "apply", "restore-ids", "pin", "unpin"},
             "broker-pki": {"init", "server", "client", "export", "revoke"},
-            "broker-store": {"info", "check", "dump", "backup", "compact", "restore"}}
+            "broker-store": {"info", "check", "dump", "backup", "compact", "restore"},
+            "broker-audit": {"key", "verify", "tail", "search"}}
 
 
 def run(program, *words, status):

@@ -28,4 +28,4 @@ _vakt() {
 	fi
 }
 
-complete -o default -F _vakt broker broker-acl broker-bench broker-passwd broker-pki broker-pub broker-rr broker-store broker-sub vakt-setup
+complete -o default -F _vakt broker broker-acl broker-audit broker-bench broker-passwd broker-pki broker-pub broker-rr broker-store broker-sub vakt-setup

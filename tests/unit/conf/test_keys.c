@@ -449,6 +449,11 @@ static const struct row rows[] = {
     {"log", "audit", "audit.log", "\"audit.log\""},
     NO_PATH("log", "audit"),
 
+    {"audit", "file", "audit.jsonl", "\"audit.jsonl\""},
+    NO_PATH("audit", "file"),
+    {"audit", "key", "audit.key", "\"audit.key\""},
+    NO_PATH("audit", "key"),
+
     {"control", "socket", "control.sock", "\"control.sock\""},
     NO_PATH("control", "socket"),
 };
