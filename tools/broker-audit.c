@@ -18,20 +18,20 @@
 #define LINES_DEFAULT 10
 #define LINES_MAX     100000
 
-struct options {
+struct audit_command_options {
 	const char *key, *head, *since, *output, *lines;
 	struct audit_select select;
 };
 
-COMMAND_TAKE_TEXT(take_key, options, key)
-COMMAND_TAKE_TEXT(take_head, options, head)
-COMMAND_TAKE_TEXT(take_since, options, since)
-COMMAND_TAKE_TEXT(take_output, options, output)
-COMMAND_TAKE_TEXT(take_lines, options, lines)
-COMMAND_TAKE_TEXT(take_topic, options, select.topic)
-COMMAND_TAKE_TEXT(take_user, options, select.user)
-COMMAND_TAKE_TEXT(take_client_id, options, select.client_id)
-COMMAND_TAKE_TEXT(take_event, options, select.event)
+COMMAND_TAKE_TEXT(take_key, audit_command_options, key)
+COMMAND_TAKE_TEXT(take_head, audit_command_options, head)
+COMMAND_TAKE_TEXT(take_since, audit_command_options, since)
+COMMAND_TAKE_TEXT(take_output, audit_command_options, output)
+COMMAND_TAKE_TEXT(take_lines, audit_command_options, lines)
+COMMAND_TAKE_TEXT(take_topic, audit_command_options, select.topic)
+COMMAND_TAKE_TEXT(take_user, audit_command_options, select.user)
+COMMAND_TAKE_TEXT(take_client_id, audit_command_options, select.client_id)
+COMMAND_TAKE_TEXT(take_event, audit_command_options, select.event)
 
 static const char usage_text[] =
     "usage: broker-audit key FILE\n"
@@ -75,7 +75,7 @@ static FILE *open_file(const char *name)
 
 /* ---- key ---- */
 
-static int run_key(struct options *o, int count, char **files)
+static int run_key(struct audit_command_options *o, int count, char **files)
 {
 	struct buf why = {0};
 
@@ -125,7 +125,7 @@ static void print_verified(const struct audit_verify *v)
 		printf("without --head, lines that were cut off at the end are not noticed\n");
 }
 
-static int run_verify(struct options *o, int count, char **files)
+static int run_verify(struct audit_command_options *o, int count, char **files)
 {
 	uint8_t key[AUDIT_KEY_BYTES] = {0};
 	struct audit_verify v = {.key = slice_of(key, sizeof(key))};
@@ -149,7 +149,7 @@ static int run_verify(struct options *o, int count, char **files)
 
 /* ---- tail, search ---- */
 
-static int set_output(struct options *o)
+static int set_output(struct audit_command_options *o)
 {
 	if (o->output == NULL || strcmp(o->output, "text") == 0)
 		return 0;
@@ -166,10 +166,10 @@ static struct slice without_newline(const char *text, ssize_t len)
 	return slice_of(text, n > 0 && text[n - 1] == '\n' ? n - 1 : n);
 }
 
-static int run_search(struct options *o, int count, char **files)
+static int run_search(struct audit_command_options *o, int count, char **files)
 {
 	char *text = NULL;
-	size_t room = 0;
+	size_t capacity = 0;
 	ssize_t len;
 	int rc = set_output(o);
 
@@ -183,7 +183,7 @@ static int run_search(struct options *o, int count, char **files)
 
 		if (file == NULL)
 			rc = EXIT_USAGE;
-		while (file != NULL && (len = getline(&text, &room, file)) > 0) {
+		while (file != NULL && (len = getline(&text, &capacity, file)) > 0) {
 			struct slice line = without_newline(text, len);
 
 			if (audit_select_has(&o->select, line))
@@ -197,15 +197,15 @@ static int run_search(struct options *o, int count, char **files)
 }
 
 /* The last `count` lines, in a ring. */
-static void print_last(const struct options *o, FILE *file, size_t count)
+static void print_last(const struct audit_command_options *o, FILE *file, size_t count)
 {
 	char **ring = xcalloc(count, sizeof(*ring));
 	uint64_t lines = 0;
-	size_t room = 0;
+	size_t capacity = 0;
 	char *text = NULL;
 	ssize_t len;
 
-	while ((len = getline(&text, &room, file)) > 0) {
+	while ((len = getline(&text, &capacity, file)) > 0) {
 		free(ring[lines % count]);
 		ring[lines++ % count] = slice_dup(without_newline(text, len));
 	}
@@ -217,7 +217,7 @@ static void print_last(const struct options *o, FILE *file, size_t count)
 	free(text);
 }
 
-static int run_tail(struct options *o, int count, char **files)
+static int run_tail(struct audit_command_options *o, int count, char **files)
 {
 	unsigned long lines = LINES_DEFAULT;
 	char *end = NULL;
@@ -245,11 +245,11 @@ static int run_tail(struct options *o, int count, char **files)
 
 static const struct audit_command {
 	const char *name;
-	int (*run)(struct options *o, int count, char **files);
+	int (*run)(struct audit_command_options *o, int count, char **files);
 } commands[] = {
     {"key", run_key}, {"verify", run_verify}, {"tail", run_tail}, {"search", run_search}};
 
-static int run_words(struct options *o, int count, char **words)
+static int run_words(struct audit_command_options *o, int count, char **words)
 {
 	const char *names[ARRAY_LEN(commands)];
 
@@ -283,7 +283,7 @@ int main(int argc, char **argv)
 	                                         .print_usage = print_usage,
 	                                         .options = options,
 	                                         .option_count = ARRAY_LEN(options)};
-	struct options o = {0};
+	struct audit_command_options o = {0};
 	int rc;
 
 	command_line_start(&line);

@@ -95,7 +95,7 @@ def test_completion_knows_options_and_commands(program):
     help_text = run(program, "--help", status=0).stdout
     assert re.search(rf"^complete .*\b{program.name}( |$)", COMPLETION.read_text(encoding="utf-8"), re.M)
     assert complete(program, "--") == {"--" + name for name in re.findall(r"(?<![\w-])--([a-z][a-z-]*)", help_text)}
-    assert complete(program, "--he") == {"--help"}
+    assert complete(program, "--hel") == {"--help"}
     wanted = COMMANDS.get(program.name, set())
     offered = complete(program, "")
     assert offered >= wanted and (wanted or not offered), (program, offered)

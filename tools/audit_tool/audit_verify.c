@@ -83,7 +83,7 @@ static bool verify_line(struct audit_verify *v, struct slice line, const char *n
 bool audit_verify_file(struct audit_verify *v, FILE *file, const char *name, struct buf *why)
 {
 	char *text = NULL;
-	size_t room = 0;
+	size_t capacity = 0;
 	uint64_t number = 0;
 	bool ok = true;
 	ssize_t len;
@@ -91,7 +91,7 @@ bool audit_verify_file(struct audit_verify *v, FILE *file, const char *name, str
 	if (v->torn_bytes > 0)
 		return blame(why, name, 1,
 		             "the file before this one does not end with a whole line");
-	while (ok && (len = getline(&text, &room, file)) > 0) {
+	while (ok && (len = getline(&text, &capacity, file)) > 0) {
 		number++;
 		if (text[len - 1] == '\n')
 			ok = verify_line(v, slice_of(text, (size_t)len - 1), name, number, why);
