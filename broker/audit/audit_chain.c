@@ -87,6 +87,7 @@ void audit_chain_append(struct slice key, struct audit_head *head, struct slice 
 	size_t start = out->len;
 	char hex[MAC_HEX + 1];
 
+	REQUIRE(key.len == AUDIT_KEY_BYTES && head->number < UINT64_MAX);
 	REQUIRE(line.len > 3 && line.data[line.len - 2] == '}' && line.data[line.len - 1] == '\n');
 	buf_put(out, line.data, line.len - 2);
 	head->number++;
@@ -136,6 +137,7 @@ bool audit_chain_follows(struct slice key, struct audit_head *head, struct slice
 	struct audit_head next;
 	struct slice body;
 
+	REQUIRE(key.len == AUDIT_KEY_BYTES);
 	if (!audit_chain_read(line, &next) || next.number != head->number + 1 ||
 	    !split(line, &body, said))
 		return false;
@@ -156,6 +158,7 @@ void audit_head_text(const struct audit_head *head, char out[AUDIT_HEAD_TEXT])
 {
 	int len = snprintf(out, AUDIT_HEAD_TEXT, "%" PRIu64 ":", head->number);
 
+	REQUIRE(len > 1 && len <= 21);
 	audit_hex_put(head->mac, AUDIT_MAC_BYTES, out + len);
 }
 

@@ -60,6 +60,7 @@ static void put_line(struct slice line)
 	struct audit_log *a = &audit;
 	bool wake = false;
 
+	REQUIRE(line.len > 0 && line.data[line.len - 1] == '\n');
 	mutex_lock(&a->lock);
 	if (a->waiting.len + line.len > AUDIT_WAITING_MAX) {
 		a->lost++;
@@ -138,6 +139,7 @@ static void report_failure(struct audit_log *a, int error)
 /* All of the lines of one write, or none: half of them are taken back. */
 static bool write_chained(struct audit_log *a, struct slice lines, const struct audit_head *head)
 {
+	REQUIRE(a->fd >= 0 && head->number > a->head.number);
 	errno = 0;
 	if (log_output_write_bytes(a->fd, lines).len > 0) {
 		int error = errno == 0 ? EIO : errno;
@@ -198,6 +200,7 @@ static bool write_opened(struct audit_log *a, const char *cause, uint64_t torn_b
 
 static void switch_file(struct audit_log *a, struct audit_resumed next)
 {
+	REQUIRE(next.fd >= 0 && next.size == 0);
 	log_head(a); /* the last of that file */
 	close(a->fd);
 	a->fd = next.fd;
@@ -380,6 +383,7 @@ void audit_log_stop(void)
 	if (!ended)
 		return; /* the disk hangs; the thread goes on until the process ends */
 	thread_join(&a->thread);
+	REQUIRE(a->fd >= 0 && a->waiting.len == 0);
 	log_head(a);
 	condition_fini(&a->changed);
 	buf_fini(&a->waiting);

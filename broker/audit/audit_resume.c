@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/require.h"
 #include "program/trust.h"
 
 /* Not blocking: a FIFO without a reader is an error, and no reason to wait. */
@@ -88,6 +89,7 @@ int audit_resume(const char *path, struct audit_resumed *out, struct buf *why)
 	if (failed == 0 && out->size > 0)
 		failed = find_head(path, out, why);
 	if (failed == 0 && out->torn_bytes > 0) {
+		REQUIRE(out->torn_bytes <= out->size);
 		out->size -= out->torn_bytes;
 		/* mutant: audit_torn_line */
 		if (ftruncate(out->fd, (off_t)out->size) != 0)

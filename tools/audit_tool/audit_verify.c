@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/require.h"
 
 static bool blame(struct buf *why, const char *name, uint64_t line, const char *what)
 {
@@ -88,6 +89,7 @@ bool audit_verify_file(struct audit_verify *v, FILE *file, const char *name, str
 	bool ok = true;
 	ssize_t len;
 
+	REQUIRE(v->key.len == AUDIT_KEY_BYTES);
 	if (v->torn_bytes > 0)
 		return blame(why, name, 1,
 		             "the file before this one does not end with a whole line");
