@@ -8,7 +8,7 @@ import signal
 import subprocess
 
 import pytest
-from broker_fixture import free_port
+from broker_fixture import free_bind, free_port
 from private_pki import PrivatePki
 from process import TIMEOUT_S, LineProcess
 from pubsub import (CANNOT_CONNECT, LOGIN_REFUSED, LOST, NOT_AUTHORIZED, REFUSED, TIMED_OUT, UNTRUSTED, USAGE, Clients,
@@ -26,6 +26,8 @@ def broker(new_broker):
     b = new_broker(acl=ACL, users={"anna": ["all"], "bert": ["few"]},
                    config={"persistence": {"directory": "store"}, "limits": {"max_packet_size": "4M"}})
     b.config["listeners"].append({"bind": f"unix:{b.directory / 'broker.sock'}"})
+    b.config["listeners"].append({"bind": free_bind(), "protocol": "https", "serve": ["websocket"],
+                                  "websocket": {"paths": ["/mqtt", "/other"]}})
     b.write()
     with b:
         yield b
@@ -42,22 +44,32 @@ def clients_of(broker, directory, user="anna", *more):
 class Mosquitto:
     """Debian's mosquitto, with the same certificates and without users."""
 
-    def __init__(self, directory, pki):
-        self.port = free_port()
+    def __init__(self, directory, pki, protocol="mqtt", *settings, port=None):
+        self.port = port or free_port()
         (directory / "mosquitto.conf").write_text("\n".join([
-            f"listener {self.port} 127.0.0.1", "allow_anonymous true", "log_type all", f"user {getpass.getuser()}",
-            f"certfile {pki.path('server-ec.crt')}", f"keyfile {pki.path('server-ec.key')}", ""]))
+            f"listener {self.port} 127.0.0.1", f"protocol {protocol}", "allow_anonymous true", "log_type all",
+            f"user {getpass.getuser()}",
+            f"certfile {pki.path('server-ec.crt')}", f"keyfile {pki.path('server-ec.key')}", *settings,
+            # It does not start with a listener for WebSocket alone.
+            f"listener {free_port()} 127.0.0.1", ""]))
         self.process = LineProcess([MOSQUITTO, "-c", str(directory / "mosquitto.conf")], stdin=subprocess.DEVNULL)
         self.process.wait_line("running")
 
 
-@pytest.fixture(params=["vakt", "vakt-unix", "mosquitto"])
+def port_of_websocket(broker):
+    return broker.config["listeners"][-1]["bind"].rsplit(":", 1)[1]
+
+
+@pytest.fixture(params=["vakt", "vakt-unix", "vakt-ws", "mosquitto", "mosquitto-ws"])
 def server(request, broker, pki, tmp_path):
     """The clients of each server and way."""
-    if request.param == "mosquitto":
-        m = Mosquitto(tmp_path, pki)
-        yield Clients(tmp_path, "-h", "127.0.0.1", "-p", m.port, "--cafile", pki.path("ca.crt"))
+    websocket = ["--ws"] if request.param.endswith("-ws") else []
+    if request.param.startswith("mosquitto"):
+        m = Mosquitto(tmp_path, pki, "websockets" if websocket else "mqtt")
+        yield Clients(tmp_path, "-h", "127.0.0.1", "-p", m.port, "--cafile", pki.path("ca.crt"), *websocket)
         m.process.kill()
+    elif websocket:
+        yield clients_of(broker, tmp_path, "anna", "-p", port_of_websocket(broker), *websocket)
     elif request.param == "vakt":
         yield clients_of(broker, tmp_path)
     else:
@@ -84,8 +96,9 @@ def test_every_qos_on_every_way(server, topic, version):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_large_payloads(server, topic, version):
-    payload = os.urandom(3_000_000)
+def test_large_payloads(request, server, topic, version):
+    # Mosquitto needs half a minute for each megabyte over WebSocket.
+    payload = os.urandom(100_000 if "mosquitto-ws" in request.node.name else 3_000_000)
     server.pub("-V", version, "-t", topic, "-q", "1", "-r", "-s", stdin=payload)
     assert server.run("sub", "-V", version, "-t", topic, "-q", "1", "-C", "1", "--output", "raw") == payload
     server.pub("-V", version, "-t", topic, "-q", "1", "-r", "-n")
@@ -337,6 +350,42 @@ def test_too_large_for_the_server(anna, topic):
 ])
 def test_wrong_use(anna, words, said):
     assert said in anna.refuse(USAGE, *words)
+
+
+def test_websocket_paths_and_words(broker, anna, topic):
+    """[MQTT5-6.0.0-3], [MQTT3-6.0.0-3]"""
+    port = port_of_websocket(broker)
+    anna.pub("-t", topic, "-m", "x", "-q", "1", "-p", port, "--ws-path", "/other")
+    words = ("pub", "-t", topic, "-m", "x", "--no-reconnect")
+    said = anna.refuse(CANNOT_CONNECT, *words, "-p", port, "--ws-path", "/nowhere")
+    assert "the server refused the WebSocket: 404" in said and "is it the right path?" in said
+    said = anna.refuse(CANNOT_CONNECT, *words, "--ws")
+    assert "is it the port of its WebSocket?" in said
+    said = anna.refuse(CANNOT_CONNECT, *words, "-p", port)
+    assert "is this the port of an MQTT listener, and not of HTTPS or WebSocket?" in said
+    for path, why in (("mqtt", "it does not begin with /"), ("/a b", "written with %"), ("/a\nb", "written with %"),
+                      ("/" + "a" * 1000, "longer than 1000 bytes")):
+        assert why in anna.refuse(USAGE, *words, "--ws-path", path)
+
+
+def test_websocket_from_a_profile_and_again(new_broker, tmp_path):
+    """The connection of WebSocket is made again, too."""
+    broker = new_broker(acl=ACL, users={"anna": ["all"]}, config={"persistence": {"directory": "store"}})
+    broker.config["listeners"].append({"bind": free_bind(), "protocol": "https", "serve": ["websocket"]})
+    broker.write()
+    (tmp_path / "config/vakt").mkdir(parents=True)
+    profile = tmp_path / "config/vakt/clients.yaml"
+    profile.write_text("\n".join(["default:", "  host: localhost", f"  port: {port_of_websocket(broker)}", "  websocket: /mqtt",
+                                  f"  ca: {broker.pki.path('ca.crt')}", "  user: anna",
+                                  f"  password: {broker.password('anna')}", ""]))
+    profile.chmod(0o600)
+    clients = Clients(tmp_path)
+    with broker:
+        sub = clients.sub("-t", "back", "-C", "1", "-q", "1", "-i", "returns", "-c")
+    sub.wait_line("trying again in")
+    with broker:
+        clients.pub("-t", "back", "-m", "here", "-q", "1", "-r")
+        assert lines_of(sub)[-1] == "here"
 
 
 def test_profiles(broker, anna, topic):

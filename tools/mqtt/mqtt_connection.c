@@ -103,6 +103,7 @@ static void shut(struct mqtt_connection *c)
 {
 	REQUIRE(c->has_ended && !c->in_events);
 	mqtt_socket_close(&c->socket, c->stage >= MQTT_STAGE_UP);
+	mqtt_wire_close(&c->wire);
 	mqtt_protocol_close(&c->protocol);
 	c->written = 0;
 	mqtt_socket_close_timer(&c->socket);
@@ -125,7 +126,7 @@ static void update_poll(struct mqtt_connection *c)
 
 static void write_out(struct mqtt_connection *c)
 {
-	struct buf *out = &c->protocol.out;
+	struct buf *out = mqtt_wire_output(&c->wire, &c->protocol.out);
 	bool was_blocked = c->blocked;
 	ssize_t n = 1;
 
@@ -172,6 +173,10 @@ static void end_by_peer(struct mqtt_connection *c, int ssl_error)
 	if (ssl_error == SSL_ERROR_SSL && !c->has_ended && c->stage == MQTT_STAGE_UP) {
 		mqtt_tls_explain(c->endpoint->tls, ssl_error, mqtt_attempt_words(c));
 		end(c, MQTT_LOSS_TLS, REASON_SUCCESS);
+	} else if (mqtt_wire_waits(&c->wire)) {
+		end_with(c, MQTT_LOSS_CLOSED,
+		         "the server closed the connection before it answered the request for a "
+		         "WebSocket: is it the port of its WebSocket?");
 	} else if (in_login) {
 		end_with(
 		    c, MQTT_LOSS_CLOSED,
@@ -218,6 +223,25 @@ static void take_input(struct mqtt_connection *c, struct slice bytes)
 	c->in_events = false;
 }
 
+/* Through the WebSocket, where there is one. */
+static void take_bytes(struct mqtt_connection *c, uint8_t *bytes, size_t len)
+{
+	bool was_waiting = mqtt_wire_waits(&c->wire);
+	struct buf why = {0};
+	size_t plain;
+	bool goes_on = mqtt_wire_input(&c->wire, bytes, len, &plain, &why);
+
+	if (plain > 0)
+		take_input(c, slice_of(bytes, plain));
+	if (!goes_on && !c->has_ended) {
+		buf_put_slice(mqtt_attempt_words(c), buf_slice(&why));
+		c->in_events = true;
+		end(c, was_waiting ? MQTT_LOSS_CONNECT : MQTT_LOSS_CLOSED, REASON_SUCCESS);
+		c->in_events = false;
+	}
+	buf_fini(&why);
+}
+
 /* After events: send what they put; an end takes effect now. */
 static void settle(struct mqtt_connection *c)
 {
@@ -243,7 +267,7 @@ static void read_all(struct mqtt_connection *c)
 		n = mqtt_transport_read(&c->socket.transport, bytes, sizeof(bytes), &ssl_error);
 		c->read_ns = uv_hrtime();
 		if (n > 0 && c->stage == MQTT_STAGE_UP)
-			take_input(c, slice_of(bytes, (size_t)n));
+			take_bytes(c, bytes, (size_t)n);
 	}
 	if (c->events->on_read != NULL && c->stage == MQTT_STAGE_UP && !c->has_ended) {
 		c->in_events = true;
@@ -266,6 +290,7 @@ static void start_mqtt(struct mqtt_connection *c)
 	REQUIRE(c->protocol.state == MQTT_CLOSED);
 	c->stage = MQTT_STAGE_UP;
 	c->refused = false;
+	mqtt_wire_open(&c->wire, c->endpoint);
 	mqtt_protocol_open(&c->protocol, c->client_id, uv_now(c->socket.loop));
 	write_out(c);
 }
@@ -415,6 +440,8 @@ static void time_out(struct mqtt_connection *c)
 		               ? "the look-up of the host's name took too long"
 		           : c->stage == MQTT_STAGE_HANDSHAKE
 		               ? "the server does not answer in the TLS handshake"
+		           : mqtt_wire_waits(&c->wire)
+		               ? "the server does not answer the request for a WebSocket"
 		               : "the server does not answer CONNECT");
 	end(c, MQTT_LOSS_TIMEOUT, REASON_SUCCESS);
 }
@@ -475,6 +502,7 @@ void mqtt_connection_fini(struct mqtt_connection *c)
 	REQUIRE(c->stage == MQTT_STAGE_IDLE);
 	SSL_SESSION_free(c->ticket);
 	c->ticket = NULL;
+	mqtt_wire_close(&c->wire);
 	mqtt_protocol_fini(&c->protocol);
 }
 
@@ -506,6 +534,7 @@ void mqtt_connection_stop(struct mqtt_connection *c, enum reason reason)
 	}
 	c->stopping = true;
 	mqtt_protocol_disconnect(&c->protocol, reason);
+	mqtt_wire_finish(&c->wire, &c->protocol.out);
 	c->stage = MQTT_STAGE_ENDING; /* until the server closes */
 	c->paused = false;
 	set_timer(c, uv_now(c->socket.loop) + ENDING_MS);

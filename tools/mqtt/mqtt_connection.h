@@ -13,6 +13,7 @@
 #include "mqtt/mqtt_protocol.h"
 #include "mqtt/mqtt_socket.h"
 #include "mqtt/mqtt_tls.h"
+#include "mqtt/mqtt_wire.h"
 
 /* How far it got, and what ended it. */
 enum mqtt_loss_kind {
@@ -48,6 +49,9 @@ struct mqtt_endpoint {
 	const char *socket_path; /* Unix socket, without TLS */
 	struct mqtt_tls *tls;    /* NULL: none */
 	const char *source;      /* address to connect from; NULL: any */
+	/* MQTT over WebSocket at that path, which begins with '/' (mqtt_wire_path_refused); NULL:
+	 * MQTT by itself. */
+	const char *websocket_path;
 	/* From the first packet to CONNACK; 0: 30 s. */
 	uint64_t connect_timeout_ms;
 	/* The pause before a new connection doubles from the first to the last, with chance added;
@@ -94,6 +98,7 @@ enum mqtt_stage {
 struct mqtt_connection {
 	struct mqtt_protocol protocol;
 	struct mqtt_socket socket;
+	struct mqtt_wire wire;
 	const struct mqtt_endpoint *endpoint;
 	const struct mqtt_connection_events *events;
 	void *arg;
@@ -104,7 +109,7 @@ struct mqtt_connection {
 	struct mqtt_attempt *attempt; /* until it is UP, and when it ends */
 	uint64_t wait_ms;             /* the last pause */
 	uint64_t read_ns;             /* uv_hrtime of the last bytes */
-	size_t written;               /* of protocol.out */
+	size_t written;               /* of protocol.out, or of wire.frames */
 	enum mqtt_stage stage;
 	enum reason end_reason; /* of the server's DISCONNECT */
 	bool paused, blocked, broken, unread, stopping, in_events, has_ended, was_open, refused;
@@ -130,7 +135,7 @@ void mqtt_connection_resume(struct mqtt_connection *c);
 /* Bytes put and not yet taken by the kernel. */
 static inline size_t mqtt_connection_backlog(const struct mqtt_connection *c)
 {
-	return c->protocol.out.len - c->written;
+	return c->protocol.out.len + c->wire.frames.len - c->written;
 }
 
 #endif

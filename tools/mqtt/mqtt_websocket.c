@@ -11,13 +11,14 @@
 #include "proto/frame.h"
 #include "websocket/websocket_key.h"
 
-#define FIN       0x80
-#define RSV       0x70
-#define OPCODE    0x0f
-#define MASKED    0x80
-#define LENGTH    0x7f
-#define HEAD_MAX  8192
-#define KEY_BYTES 16
+#define FIN          0x80
+#define RSV          0x70
+#define OPCODE       0x0f
+#define MASKED       0x80
+#define LENGTH       0x7f
+#define HEAD_MAX     8192
+#define KEY_BYTES    16
+#define CLOSE_NORMAL 1000 /* RFC 6455, 7.4.1 */
 
 /* --- the request and its answer --- */
 
@@ -410,4 +411,12 @@ void mqtt_websocket_put(struct mqtt_websocket *w, struct slice packets, unsigned
 			          wire);
 		}
 	}
+}
+
+void mqtt_websocket_put_close(struct mqtt_websocket *w, struct buf *wire)
+{
+	static const uint8_t normal[] = {CLOSE_NORMAL >> 8, CLOSE_NORMAL & 0xff};
+
+	REQUIRE(w->state == MQTT_WEBSOCKET_OPEN);
+	put_frame(w, WEBSOCKET_OP_CLOSE, slice_of(normal, sizeof(normal)), wire);
 }

@@ -41,5 +41,7 @@ bool mqtt_websocket_input(struct mqtt_websocket *w, uint8_t *bytes, size_t len, 
  * many bytes); 0: one frame for all. */
 void mqtt_websocket_put(struct mqtt_websocket *w, struct slice packets, unsigned cuts,
                         struct buf *wire);
+/* Append the Close of a client that is done: nothing is put after it. */
+void mqtt_websocket_put_close(struct mqtt_websocket *w, struct buf *wire);
 
 #endif

@@ -21,6 +21,8 @@
 
 #define DEFAULT_PORT       8883
 #define DEFAULT_PORT_PLAIN 1883
+#define DEFAULT_PORT_HTTPS 443
+#define DEFAULT_WEBSOCKET  "/mqtt"
 #define DEFAULT_KEEP_ALIVE 60
 #define RECEIVE_MAXIMUM    1000
 #define ALIAS_MAXIMUM      16
@@ -120,6 +122,8 @@ COMMAND_TAKE_TEXT(take_server_name, client_options, server_name)
 COMMAND_TAKE_TEXT(take_will_topic, client_options, will_topic)
 COMMAND_TAKE_TEXT(take_will_payload, client_options, will_payload)
 COMMAND_TAKE_FLAG(take_ask_password, client_options, ask_password)
+COMMAND_TAKE_TEXT(take_websocket_path, client_options, websocket_path)
+COMMAND_TAKE_FLAG(take_websocket, client_options, websocket)
 COMMAND_TAKE_FLAG(take_scram, client_options, scram)
 COMMAND_TAKE_FLAG(take_insecure, client_options, insecure)
 COMMAND_TAKE_FLAG(take_persistent, client_options, persistent)
@@ -258,6 +262,8 @@ static const struct command_option rows_to_connect[] = {
 static const struct command_option rows_of_sessions[] = {
     {"id", 'i', true, take_id},
     {"id-prefix", 'I', true, take_id_prefix},
+    {"ws", 0, false, take_websocket},
+    {"ws-path", 0, true, take_websocket_path},
     {"scram", 0, false, take_scram},
     {"keepalive", 'k', true, take_keep_alive},
     {"disable-clean-session", 'c', false, take_persistent},
@@ -322,6 +328,7 @@ void client_options_usage(FILE *to, const char *text)
 	    "  -i, --id ID              client id (default: by chance); -I PREFIX\n"
 	    "  -c, --disable-clean-session   keep the session (with -i); -x DURATION: for how "
 	    "long\n"
+	    "  --ws, --ws-path PATH     MQTT over WebSocket (default: port 443, /mqtt)\n"
 	    "  --scram                  prove the password (SCRAM-SHA-256, MQTT 5) without sending "
 	    "it,\n"
 	    "                           and let the server prove that it knows it\n"
@@ -351,6 +358,16 @@ int client_options_read(struct client_options *o, int argc, char **argv)
 
 /* ---- after reading ---- */
 
+static int check_websocket(const struct client_options *o)
+{
+	const char *wrong =
+	    o->websocket_path == NULL ? NULL : mqtt_wire_path_refused(o->websocket_path);
+
+	if (wrong != NULL)
+		return report_usage("--ws-path: '%s' is no path: %s", o->websocket_path, wrong);
+	return 0;
+}
+
 static int check_together(const struct client_options *o)
 {
 	if (o->socket != NULL && o->host != NULL)
@@ -375,7 +392,9 @@ static int check_together(const struct client_options *o)
 		return report_usage(
 		    "-x is for MQTT 5: with -V 3.1.1 a kept session (-c) ends when the "
 		    "server ends it");
-	return o->will_topic == NULL ? 0 : client_check_topic(o->will_topic);
+	if (o->will_topic != NULL && client_check_topic(o->will_topic) != 0)
+		return EXIT_USAGE;
+	return check_websocket(o);
 }
 
 /* SCRAM has the properties of authentication for itself. */
@@ -431,6 +450,9 @@ int client_options_finish(struct client_options *o)
 	int rc = client_profile_apply(o);
 
 	REQUIRE(o->made_id == NULL);
+	o->websocket = o->websocket || o->websocket_path != NULL;
+	if (o->websocket && o->websocket_path == NULL)
+		o->websocket_path = DEFAULT_WEBSOCKET;
 	if (o->version == 0)
 		o->version = MQTT_5_0;
 	if (rc == 0)
@@ -444,7 +466,9 @@ int client_options_finish(struct client_options *o)
 	if (o->host == NULL && o->socket == NULL)
 		o->host = "localhost";
 	if (o->port == 0)
-		o->port = o->plain ? DEFAULT_PORT_PLAIN : DEFAULT_PORT;
+		o->port = o->websocket ? DEFAULT_PORT_HTTPS
+		          : o->plain   ? DEFAULT_PORT_PLAIN
+		                       : DEFAULT_PORT;
 	if (o->persistent && !o->has_expiry)
 		o->session_expiry_s = FOR_EVER;
 	make_id(o);
@@ -513,6 +537,7 @@ void client_options_fill(const struct client_options *o, struct mqtt_tls *tls,
 	    .socket_path = o->socket,
 	    .tls = tls,
 	    .source = o->source,
+	    .websocket_path = o->websocket_path,
 	    .retry_min_ms = o->no_reconnect ? 0 : RETRY_MIN_MS,
 	    .retry_max_ms = RETRY_MAX_MS,
 	};

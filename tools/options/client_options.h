@@ -23,6 +23,7 @@ enum client_status {
 struct client_options {
 	const char *profile, *host, *socket, *user, *client_id, *client_id_prefix;
 	const char *password_file, *password_command, *source;
+	const char *websocket_path; /* NULL: the usual one */
 	const char *ca_file, *ca_directory, *certificate, *key, *pin, *server_name;
 	const char *key_password_file;
 	const char *will_topic, *will_payload;
@@ -43,7 +44,8 @@ struct client_options {
 	bool keep_trying, no_reconnect;
 	/* MQTT 5: the password is proved (SCRAM-SHA-256), not sent. */
 	bool scram;
-	bool plain; /* TCP without TLS: only where a tool has an option for it */
+	bool websocket; /* MQTT over WebSocket */
+	bool plain;     /* TCP without TLS: only where a tool has an option for it */
 };
 
 #define CLIENT_OPTION_ROWS_MAX 64

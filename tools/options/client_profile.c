@@ -52,6 +52,7 @@ static const struct profile_key {
     {"password_command", TEXT, offsetof(struct client_options, password_command)},
     {"password", TEXT, 0},
     {"version", VERSION, 0},
+    {"websocket", TEXT, offsetof(struct client_options, websocket_path)},
     {"scram", FLAG, offsetof(struct client_options, scram)},
 };
 
