@@ -52,18 +52,14 @@ uint32_t mqtt_packets_window(const struct mqtt_protocol *p)
 	           : max;
 }
 
-/* 0x80 is what MQTT has for it. */
-static void on_expired(void *arg, const struct mqtt_request *r)
+static void on_given_up(void *arg, const struct mqtt_request *r, enum reason reason,
+                        const char *words)
 {
-	const struct properties why = {
-	    .reason_string = SLICE("its Message Expiry Interval was over before it could be sent "
-	                           "again"),
-	};
+	const struct properties why = {.reason_string = slice_of_str(words)};
 
-	call_answer(arg, r,
-	            &(struct mqtt_answer){.request = PACKET_PUBLISH,
-	                                  .reason = REASON_UNSPECIFIED,
-	                                  .properties = &why});
+	call_answer(
+	    arg, r,
+	    &(struct mqtt_answer){.request = PACKET_PUBLISH, .reason = reason, .properties = &why});
 }
 
 void mqtt_packets_resend(struct mqtt_protocol *p)
@@ -71,9 +67,12 @@ void mqtt_packets_resend(struct mqtt_protocol *p)
 	mqtt_resend_put(&p->in_flight, &p->out,
 	                &(struct mqtt_resend){.version = p->options->version,
 	                                      .resumes = p->resumes,
+	                                      .retains = p->server_retains,
+	                                      .max_qos = p->server_max_qos,
+	                                      .max_packet_bytes = p->server_packet_max,
 	                                      .window = mqtt_packets_window(p),
 	                                      .now_ms = p->heard_ms,
-	                                      .on_expired = on_expired,
+	                                      .on_given_up = on_given_up,
 	                                      .arg = p});
 }
 

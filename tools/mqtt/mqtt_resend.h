@@ -4,16 +4,25 @@
 #define MQTT_MQTT_RESEND_H
 
 #include "mqtt/mqtt_in_flight.h"
+#include "proto/reason.h"
 
 struct mqtt_resend {
 	enum mqtt_version version;
-	/* The server has the session: PUBLISH packets are duplicates, and none may be left out. */
+	/* The server has the session: PUBLISH packets are duplicates, and none may be left out but
+	 * those that it does not take any more. */
 	bool resumes;
+	/* What the server takes now, which may be less than before. */
+	bool retains;
+	uint8_t max_qos;
+	uint32_t max_packet_bytes;
 	/* So many may be without their acknowledgement: the server's Receive Maximum. */
 	uint32_t window;
 	uint64_t now_ms;
-	/* Its Message Expiry Interval is over, and the server knows nothing of it: it is done. */
-	void (*on_expired)(void *arg, const struct mqtt_request *r);
+	/* It cannot be sent again, and is done: its Message Expiry Interval is over and the server
+	 * knows nothing of it (0x80), or the server does not take it any more. `why`: one sentence
+	 * without a full stop. */
+	void (*on_given_up)(void *arg, const struct mqtt_request *r, enum reason reason,
+	                    const char *why);
 	void *arg;
 };
 

@@ -12,10 +12,12 @@ static void add_stored(struct mqtt_in_flight *t, enum mqtt_step step, const char
 	slice_free(bytes);
 }
 
-static void on_expired(void *arg, const struct mqtt_request *r)
+static void on_given_up(void *arg, const struct mqtt_request *r, enum reason reason,
+                        const char *why)
 {
 	(void)arg;
-	fail_msg("request %u has no expiry", r->packet_id);
+	(void)reason;
+	fail_msg("request %u: %s", r->packet_id, why);
 }
 
 /* On a connection that is lost at once. */
@@ -23,10 +25,14 @@ static void expect_resent(const char *name, struct mqtt_in_flight *t, bool dup, 
 {
 	struct buf out = {0};
 
-	mqtt_resend_put(
-	    t, &out,
-	    &(struct mqtt_resend){
-		.version = MQTT_5_0, .resumes = dup, .window = 10, .on_expired = on_expired});
+	mqtt_resend_put(t, &out,
+	                &(struct mqtt_resend){.version = MQTT_5_0,
+	                                      .resumes = dup,
+	                                      .window = 10,
+	                                      .retains = true,
+	                                      .max_qos = 2,
+	                                      .max_packet_bytes = FRAME_SIZE_MAX,
+	                                      .on_given_up = on_given_up});
 	assert_int_equal(t->held, 0);
 	mqtt_in_flight_close(t, true);
 	expect_bytes(name, &out, want);

@@ -338,6 +338,72 @@ static void resume_with_less_time(void **state)
 	mqtt_protocol_fini(&c.p);
 }
 
+static void publish_some(struct client *c)
+{
+	struct publish_out retained = {
+	    .qos = 1, .retain = true, .topic = SLICE("t"), .payload = SLICE("c")};
+
+	(void)publish(c, 2, "a", 1);
+	(void)publish(c, 1, "b", 2);
+	assert_int_equal(mqtt_protocol_publish(&c->p, &retained, 3), MQTT_DONE);
+	(void)publish(c, 1, "large", 4);
+	(void)publish(c, 2, "e", 5);
+	(void)publish(c, 1, "f", 6);
+	input_at(c, "50 02 0005", 0); /* e has arrived */
+	buf_clear(&c->p.out);
+}
+
+/* The server takes less now. What it does not take is given up, the rest goes on in order; PUBREL
+ * is no message. [MQTT5-3.2.2-11] [MQTT5-3.2.2-14] [MQTT5-3.2.2-15] */
+static void resume_with_lower_limits(void **state)
+{
+	static const struct {
+		const char *name, *connack, *events, *out;
+	} rows[] = {
+	    {"no QoS 2", "20 05 01 00 02 24 01", "PUBLISH 1 cookie 1: 9b; connack 00; ",
+	     "62 02 0001 3a 07 0001 't' 0002 00 'b' 3b 07 0001 't' 0003 00 'c' "
+	     "3a 0b 0001 't' 0004 00 'large' 62 02 0005 3a 07 0001 't' 0006 00 'f'"},
+	    {"only QoS 0", "20 05 01 00 02 24 00",
+	     "PUBLISH 1 cookie 1: 9b; PUBLISH 2 cookie 2: 9b; PUBLISH 3 cookie 3: 9b; "
+	     "PUBLISH 4 cookie 4: 9b; PUBLISH 6 cookie 6: 9b; connack 00; ",
+	     "62 02 0001 62 02 0005"},
+	    {"nothing retained", "20 05 01 00 02 25 00", "PUBLISH 3 cookie 3: 9a; connack 00; ",
+	     "3c 07 0001 't' 0001 00 'a' 3a 07 0001 't' 0002 00 'b' "
+	     "3a 0b 0001 't' 0004 00 'large' 62 02 0005 3a 07 0001 't' 0006 00 'f'"},
+	    {"twelve bytes", "20 08 01 00 05 27 0000000c", "PUBLISH 4 cookie 4: 95; connack 00; ",
+	     "3c 07 0001 't' 0001 00 'a' 3a 07 0001 't' 0002 00 'b' 3b 07 0001 't' 0003 00 'c' "
+	     "62 02 0005 3a 07 0001 't' 0006 00 'f'"},
+	    {"thirteen bytes", "20 08 01 00 05 27 0000000d", "connack 00; ",
+	     "3c 07 0001 't' 0001 00 'a' 3a 07 0001 't' 0002 00 'b' 3b 07 0001 't' 0003 00 'c' "
+	     "3a 0b 0001 't' 0004 00 'large' 62 02 0005 3a 07 0001 't' 0006 00 'f'"},
+	    {"a new session", "20 05 00 00 02 24 01",
+	     "PUBLISH 5 cookie 5: 00; PUBLISH 1 cookie 1: 9b; connack 00; ",
+	     "32 07 0001 't' 0002 00 'b' 33 07 0001 't' 0003 00 'c' "
+	     "32 0b 0001 't' 0004 00 'large' 32 07 0001 't' 0006 00 'f'"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct client c;
+
+		init(&c, MQTT_5_0);
+		c.o.session_expiry_s = 60;
+		open_with(&c, ACCEPTED_V5);
+		publish_some(&c);
+		mqtt_protocol_close(&c.p);
+		mqtt_protocol_open(&c.p, SLICE("id"), 0);
+		buf_clear(&c.p.out);
+		c.events[0] = '\0';
+		input_at(&c, rows[i].connack, 0);
+		expect_events(&c, rows[i].events);
+		expect_out(&c, rows[i].name, rows[i].out);
+		/* Identifiers of what was given up do not come again; their PUBCOMP is no fault. */
+		input_at(&c, "70 02 0001", 0);
+		assert_int_equal(c.p.in_flight.held, 0);
+		mqtt_protocol_fini(&c.p);
+	}
+}
+
 /* Without it, as the first time; what the server had received is done. */
 static void new_session(void **state)
 {
@@ -540,6 +606,7 @@ int main(void)
 	    cmocka_unit_test(identifiers),
 	    cmocka_unit_test(resume_with_a_smaller_window),
 	    cmocka_unit_test(resume_with_less_time),
+	    cmocka_unit_test(resume_with_lower_limits),
 	    cmocka_unit_test(resume),
 	    cmocka_unit_test(new_session),
 	    cmocka_unit_test(exactly_once),
