@@ -13,6 +13,7 @@ from broker_fixture import BROKER, ENVIRONMENT, ROOT, BrokerFixture
 from clients import MosquittoSub
 from private_pki import PKI, PrivatePki, openssl, text_of, verify
 from process import TIMEOUT_S
+from pubsub import Clients
 
 NODE = ROOT / "tests/scenario/node"
 MBEDTLS = os.environ.get("VAKT_MBEDTLS_REQUEST")
@@ -584,17 +585,18 @@ def broker(pki, tmp_path_factory):
 
 
 def test_a_newcomer_gets_from_nothing_to_a_verified_publish(tmp_path):
-    """Four commands beside the broker's own: init, server, client, and the user."""
+    """Four commands: init and server (PrivatePki), client, and the publish; the broker has its user beside them."""
     pki = PrivatePki(tmp_path)
     pki.run("client", "anna")
     broker = BrokerFixture(tmp_path, PkiFiles(pki), config=pki.tls(), users={})
     broker.add_user("anna", ["all"], password=False)
-    files = ["--cafile", str(pki.file("server-ca.crt")), "--cert", str(pki.issued("client-anna.crt")), "--key",
-             str(pki.issued("client-anna.key"))]
     with broker, MosquittoSub(broker, "-t", "home/#", user=None, certificate="client-anna") as listener:
-        subprocess.run(["mosquitto_pub", "-h", "localhost", "-p", str(broker.port), *files, "-t", "home/lamp", "-m", "on",
-                        "-q", "1"], check=True, timeout=TIMEOUT_S)
+        clients = Clients(tmp_path, "-h", "localhost", "-p", broker.port, "--cafile", pki.file("server-ca.crt"), "--cert",
+                          pki.issued("client-anna.crt"), "--key", pki.issued("client-anna.key"))
+        mark = broker.mark()
+        clients.pub("-t", "home/lamp", "-m", "on", "-q", "1", "-i", "first")
         listener.message("0 0 home/lamp on")
+        assert broker.wait_log("client-connected", mark, client_id="first")["user"] == "anna"
 
 
 def s_client(broker, pki, name):

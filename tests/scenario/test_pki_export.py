@@ -7,6 +7,7 @@ import re
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from broker_fixture import ROOT, BrokerFixture
@@ -133,6 +134,32 @@ def test_home_assistant_is_told_where_each_file_goes(installation):
     text = export(installation, "home-assistant")
     for name in ("server-ca.crt", "issued/client-anna.crt", "issued/client-anna.key"):
         assert str(pki.file(name)) in text
+
+
+def test_home_assistant_connects_with_what_it_is_told(installation, tmp_path):
+    """What the form asks for goes into Paho as the integration does it: the uploaded files are copied, tls_set has them
+    with CERT_REQUIRED, and the host name is checked."""
+    text = export(installation, "home-assistant")
+    said = {name: re.search(rf"{name} +(?:Custom, and upload )?(.+)", text)[1]
+            for name in ("Broker", "Port", "Broker certificate validation", "    client certificate", "private key")}
+    files = {}
+    for name in ("Broker certificate validation", "    client certificate", "private key"):
+        files[name] = tmp_path / name.strip().replace(" ", "-")
+        files[name].write_bytes(Path(said[name]).read_bytes())
+    program = f"""
+import ssl
+import paho.mqtt.client as mqtt
+client = mqtt.Client("homeassistant", protocol=mqtt.MQTTv311)
+client.tls_set({str(files["Broker certificate validation"])!r}, certfile={str(files["    client certificate"])!r},
+               keyfile={str(files["private key"])!r}, cert_reqs=ssl.CERT_REQUIRED, tls_version=ssl.PROTOCOL_TLS_CLIENT)
+client.tls_insecure_set(False)
+client.connect({said["Broker"]!r}, {int(said["Port"])}, 60)
+client.loop_start()
+client.publish("homeassistant/status", "online", qos=1).wait_for_publish({TIMEOUT_S})
+client.disconnect()
+print("published")
+"""
+    assert "published" in run_client([sys.executable, "-c", program])
 
 
 def test_esphome_gets_the_certificates_themselves(installation, tmp_path):

@@ -94,6 +94,33 @@ def test_b4_a_certificate_without_a_user_is_refused(broker):
     assert refused["certificate"] == "CN=stranger" and "unknown user" in refused["cause"]
 
 
+def pin(broker, pki, user):
+    """To the key that its certificate has now."""
+    broker.passwd("pin", user, "--certificate", str(pki.issued(f"client-{user}.crt")))
+
+
+def test_b4_the_key_must_be_the_one_of_the_record(pki, tmp_path):
+    """A certificate that is issued anew for another key is good for TLS, and is refused; with the old key it goes on."""
+    pki.run("client", "bella")
+    broker = BrokerFixture(tmp_path, PkiFiles(pki), config=pki.tls(), users={})
+    broker.add_user("bella", ["all"], password=False)
+    pin(broker, pki, "bella")
+    with broker:
+        connect(broker, "client-bella", "bella").close()
+        pki.run("renew", "bella")
+        connect(broker, "client-bella", "bella").close()
+        pki.run("renew", "bella", "--new-key")
+        mark = broker.mark()
+        connect(broker, "client-bella", "bella", expect=0x86).expect_close()
+        assert broker.wait_log("connect-refused", mark)["cause"] == \
+            "the key of the certificate is not one that the user is pinned to"
+        pin(broker, pki, "bella")
+        mark = broker.mark()
+        broker.process.signal(signal.SIGHUP)
+        broker.wait_log("reloaded", mark)
+        connect(broker, "client-bella", "bella").close()
+
+
 def test_b5_how_a_client_went_is_told_apart(broker):
     reasons = []
     for how in ("disconnect", "kill", "silence"):
