@@ -8,6 +8,7 @@
 
 #include "base/array.h"
 #include "base/require.h"
+#include "pubsub/message_format.h"
 
 #define OWN_ROWS_MAX 32
 
@@ -49,7 +50,7 @@ static int take_output(void *options, const char *value)
 static int take_format(void *options, const char *value)
 {
 	((struct message_options *)options)->output.format = value;
-	return message_output_check(value) ? 0 : EXIT_USAGE;
+	return message_format_check(value) ? 0 : EXIT_USAGE;
 }
 
 static const struct command_option rows_of_all[] = {

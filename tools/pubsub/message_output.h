@@ -15,14 +15,12 @@ enum output_kind {
 
 struct message_output {
 	enum output_kind kind;
-	const char *format; /* NULL: by kind */
+	const char *format; /* message_format.h; NULL: by kind */
 	bool topics, no_newline, pretty;
 	/* A terminal: control characters of a payload could do anything to it. */
 	bool escapes;
 };
 
-/* False after words: the format has an unknown conversion. */
-bool message_output_check(const char *format);
 /* False after words: there is no such output. */
 bool message_output_parse(const char *name, enum output_kind *kind);
 /* Append the message as it is written. */

@@ -3,6 +3,8 @@
 #include <time.h>
 
 #include "program/command_line.h"
+#include "pubsub/json_text.h"
+#include "pubsub/message_format.h"
 #include "pubsub/message_output.h"
 #include "rows.h"
 
@@ -49,11 +51,34 @@ static const struct {
      "\"retain\": true,\n"
      "  \"packet_id\": 7,\n  \"payload\": \"\"\n}\n"},
     {"format",
-     {.format = "%t|%p|%l|%q%r%m|%x|%X|%%|%U|%@Y\\t\\\\"},
+     {.format = "%t|%p|%l|%q%r%m|%x|%X|%%|%U|@Y\\t\\\\"},
      "'ok' af",
-     "a/b|ok\xaf|3|117|6f6baf|6F6BAF|%|1796083141.250|2026\t\\\n"},
+     "a/b|ok\xaf|3|117|6f6baf|6F6BAF|%|1796083141.250000000|2026\t\\\n"},
     {"format without newline", {.format = "%p", .no_newline = true}, "'ok'", "ok"},
     {"format on a terminal", {.format = "\\e[1m%p", .escapes = true}, "1b", "\033[1m\\x1b\n"},
+    {"times", {.format = "@H:@M:@S.@N @@ \\v\\x"}, "", "23:59:01.250000000 @ \v\\x\n"},
+    {"widths", {.format = "[%5t][%-5t][%05t][%2t]"}, "", "[  a/b][a/b  ][  a/b][a/b]\n"},
+    {"widths of numbers",
+     {.format = "[%4l][%04l][%-4l][%-04l][%03m]"},
+     "'ab'",
+     "[   2][0002][2   ][2   ][007]\n"},
+    {"maximum widths",
+     {.format = "[%.2t][%4.2t][%-4.1t][%.0t][%.10I]"},
+     "",
+     "[a/][  a/][a   ][][2026-11-30]\n"},
+    {"no maximum for a payload", {.format = "[%.1p][%.1x]"}, "'ab'", "[ab][6162]\n"},
+    {"hexadecimal with zeros", {.format = "[%06x][%6X]"}, "'k'", "[00006b][    6B]\n"},
+    {"no field for some", {.format = "[%5q][%5r][%5%]"}, "", "[1][1][%]\n"},
+    {"width in characters", {.format = "[%3p]"}, "c3a9", "[  \u00e9]\n"},
+    {"width of bytes", {.format = "[%3p]"}, "ff", "[  \xff]\n"},
+    {"width on a terminal", {.format = "[%6p]", .escapes = true}, "1b", "[  \\x1b]\n"},
+    {"payload that is JSON",
+     {.format = "%J"},
+     "'{' 22 'a' 22 ': [1, 2.5e3]}'",
+     "{\"time\":\"2026-11-30T23:59:01+0000\",\"topic\":\"a/"
+     "b\",\"qos\":1,\"retain\":true,\"packet_id\":7,"
+     "\"payload\":{\"a\": [1, 2.5e3]}}\n"},
+    {"payload that is no JSON", {.format = "[%J]"}, "'{a}'", "[]\n"},
     {"properties that are not there", {.format = "[%C%D%E%F%P%R%S]"}, "", "[]\n"},
 };
 
@@ -97,14 +122,61 @@ static void properties(void **state)
 	slice_free(body);
 }
 
+static void json_texts(void **state)
+{
+	static const char *const good[] = {"0",
+	                                   "-0",
+	                                   "1.5e-3",
+	                                   "\"\"",
+	                                   " [ ] ",
+	                                   "{}",
+	                                   "null",
+	                                   "true",
+	                                   "[1,[],{\"a\":{\"b\":[false]}}]",
+	                                   "\"\\u00e9\\n\"",
+	                                   "{\"a\" : 1 , \"b\" : 2}\n"};
+	static const char *const bad[] = {"",         " ",       "01",
+	                                  "1.",       "-",       ".5",
+	                                  "1e",       "[1,]",    "[,1]",
+	                                  "{",        "]",       "[1}",
+	                                  "{\"a\"}",  "{1:2}",   "{\"a\":1,}",
+	                                  "1 2",      "tru",     "'a'",
+	                                  "\"\n\"",   "\"\\x\"", "\"\\u12\"",
+	                                  "\"a",      "+1",      "NaN",
+	                                  "\"\xff\"", "[1 2]",   "{\"a\":1 \"b\":2}"};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(good); i++)
+		if (!json_text_valid(slice_of_str(good[i])))
+			fail_msg("refused: %s", good[i]);
+	for (size_t i = 0; i < COUNT(bad); i++)
+		if (json_text_valid(slice_of_str(bad[i])))
+			fail_msg("taken: %s", bad[i]);
+}
+
 static void checks(void **state)
 {
 	enum output_kind kind;
 
 	(void)state;
-	assert_true(message_output_check("%t %p %@H"));
-	assert_false(message_output_check("%y"));
-	assert_false(message_output_check("100%"));
+	static const char *const good[] = {"",       "%t %p @H", "@@", "%-010.10t",
+	                                   "%9999t", "\\x",      "%%"};
+	static const char *const bad[] = {"%y",
+	                                  "100%",
+	                                  "%-",
+	                                  "%10",
+	                                  "%10.",
+	                                  "%@H",
+	                                  "a@",
+	                                  "\\",
+	                                  "%10000t",
+	                                  "%.10000t",
+	                                  "%99999999999999999999t"};
+
+	for (size_t i = 0; i < COUNT(good); i++)
+		assert_true(message_format_check(good[i]));
+	for (size_t i = 0; i < COUNT(bad); i++)
+		assert_false(message_format_check(bad[i]));
 	assert_true(message_output_parse("csv", &kind));
 	assert_int_equal(kind, OUTPUT_CSV);
 }
@@ -115,6 +187,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(outputs),
 	    cmocka_unit_test(properties),
+	    cmocka_unit_test(json_texts),
 	    cmocka_unit_test(checks),
 	};
 
