@@ -8,16 +8,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "audit/audit_log.h"
+#include "base/alloc.h"
 #include "base/array.h"
 #include "base/log.h"
 #include "conf/conf_dump.h"
 #include "conf/conf_load.h"
 #include "net/inherited_sockets.h"
+#include "net/socket_bind.h"
 #include "net/tls/tls_tickets.h"
 #include "program/audit_file.h"
 #include "program/command_line.h"
+#include "program/privileges.h"
 #include "sandbox/sandbox.h"
 #include "server/check_sessions.h"
 #include "server/check_user_ids.h"
@@ -61,6 +65,8 @@ static void harden(void)
 		(void)prctl(PR_SET_DUMPABLE, 0);
 }
 
+static char *became; /* the user, where root has started the broker; NULL: nobody else */
+
 static void print_errors(struct errors *errors)
 {
 	char *text = errors_text(errors);
@@ -86,11 +92,51 @@ static int dump(const char *path)
 	return 0;
 }
 
+/* Root becomes the user that broker.yaml names: whatever is read from here on is read as that user,
+ * as each reload will. What is wrong with broker.yaml otherwise is reported when it is used. False:
+ * it could not, and the process must not go on. */
+static bool become_user(const char *path, bool starts)
+{
+	struct errors errors = {0}, ignored = {0};
+	struct conf *conf = conf_load(path, &ignored);
+	char text[PRIVILEGES_TEXT_MAX];
+	bool ok = true;
+
+	if (conf != NULL && conf->user != NULL && geteuid() == 0) {
+		for (size_t i = 0; i < conf->listener_count; i++)
+			ok &= socket_bind_early(&conf->listeners[i], starts ? &errors : &ignored,
+			                        path) == 0 ||
+			      !starts;
+		if (!privileges_drop(conf->user, text)) {
+			errors_add(&errors, path, 0, 0, "user: %s", text);
+			ok = false;
+		}
+		became = ok ? xstrdup(conf->user) : NULL;
+	}
+	print_errors(&errors);
+	errors_fini(&ignored);
+	conf_free(conf);
+	return ok;
+}
+
+/* As root it could be read, perhaps. */
+static void explain_user(struct errors *errors, const char *path)
+{
+	if (became != NULL)
+		errors_add(
+		    errors, path, 0, 0,
+		    "user: the broker reads all files as %s: where one cannot be read, give it "
+		    "to a group of that user ('chgrp GROUP FILE; chmod g+r FILE')",
+		    became);
+}
+
 static struct config_snapshot *load(const char *path, struct tls_tickets *tickets)
 {
 	struct errors errors = {0};
 	struct config_snapshot *snapshot = config_load(path, tickets, NULL, &errors);
 
+	if (snapshot == NULL)
+		explain_user(&errors, path);
 	print_errors(&errors);
 	if (snapshot == NULL)
 		fprintf(stderr, "broker: %s is not used: fix the errors above\n", path);
@@ -120,8 +166,10 @@ static struct config_snapshot *load_for_start(const char *path, struct tls_ticke
 		return load(path, tickets);
 	log_set_json(true);
 	snapshot = config_load(path, tickets, NULL, &errors);
-	if (snapshot == NULL)
+	if (snapshot == NULL) {
+		explain_user(&errors, path);
 		errors_add(&errors, path, 0, 0, "it is not used: fix the errors above");
+	}
 	errors_log(&errors);
 	errors_fini(&errors);
 	return snapshot;
@@ -220,6 +268,8 @@ static int check(const char *path)
 		char *text = exposure_text(snapshot);
 
 		printf("%s is valid. Access:\n%s\n", path, text);
+		if (became != NULL)
+			printf("User: %s\n", became);
 		print_sandbox(snapshot->conf);
 		free(text);
 	}
@@ -272,6 +322,8 @@ static int run(const char *path)
 
 	store_sigbus_explain("broker");
 	if (snapshot != NULL && open_log(snapshot->conf)) {
+		if (became != NULL)
+			LOG(USER_CHANGED, .user = became);
 		enter_sandbox(snapshot->conf);
 		status = server_run(snapshot, tickets);
 	}
@@ -336,7 +388,11 @@ int main(int argc, char **argv)
 		return report_usage("name the configuration with -c broker.yaml");
 	harden();
 	inherited_sockets_take();
-	if (o.command == COMMAND_RUN)
-		return run(o.config);
-	return command_line_finish(o.command == COMMAND_DUMP ? dump(o.config) : check(o.config));
+	if (o.command == COMMAND_DUMP)
+		return command_line_finish(dump(o.config));
+	if (!become_user(o.config, o.command == COMMAND_RUN))
+		return 2;
+	status = o.command == COMMAND_RUN ? run(o.config) : command_line_finish(check(o.config));
+	free(became);
+	return status;
 }

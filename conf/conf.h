@@ -271,6 +271,7 @@ struct conf {
 	/* Both or none: the chained audit. */
 	char *audit_file, *audit_key;
 	char *control_socket;
+	char *user; /* NULL: it stays who it is */
 	enum conf_sandbox sandbox;
 };
 

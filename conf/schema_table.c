@@ -580,6 +580,13 @@ static const struct schema_key root_keys[] = {
      .help = "A chained record of what matters to security."},
     {"control", SCHEMA_MAPPING, 0, .offset = 0, .section = &control_section,
      .help = "Inspection and control of a running broker."},
+    {"user", SCHEMA_STRING, KEY_RESTART, AT(struct conf, user),
+     .help =
+         "The user, by name or number, that a broker becomes which root has started: before it "
+         "reads a key, and after it has bound to ports below 1024. That user has to be able to "
+         "read broker.yaml and all files that it names, as each reload reads them again, and to "
+         "write to the store, the logs and the directories of Unix sockets. Not needed where a "
+         "service manager starts the broker as its user (User= of systemd)."},
     {"sandbox", SCHEMA_ENUM, KEY_RESTART, AT(struct conf, sandbox), .default_text = "on",
      WORDS(sandbox_words),
      .help = "on: the broker gives up what it does not need before it serves anybody. It gets no "

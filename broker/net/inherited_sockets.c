@@ -19,7 +19,7 @@
 
 struct inherited_socket {
 	int fd;
-	bool listens;
+	bool listens, is_own;
 	union {
 		struct sockaddr any;
 		struct sockaddr_in four;
@@ -101,6 +101,21 @@ void inherited_sockets_take(void)
 		take_one(&sockets[count++], FIRST_FD + (int)i);
 	take_names(getenv("LISTEN_FDNAMES")); /* NOLINT(concurrency-mt-unsafe): one thread */
 	forget_variables();
+}
+
+bool inherited_sockets_add(int fd)
+{
+	if (count == INHERITED_SOCKETS_MAX)
+		return false;
+	sockets[count].is_own = true;
+	take_one(&sockets[count++], fd);
+	return true;
+}
+
+bool inherited_sockets_is_passed(int index)
+{
+	REQUIRE(index >= 0 && (size_t)index < count);
+	return !sockets[index].is_own;
 }
 
 /* --- finding --- */
@@ -194,6 +209,7 @@ bool inherited_sockets_describe(size_t index, char text[INHERITED_TEXT_MAX], boo
 
 	if (index >= count)
 		return false;
+	REQUIRE(!sockets[index].is_own || sockets[index].listens);
 	*listens = sockets[index].listens;
 	describe_address(&sockets[index], text);
 	used = strlen(text);

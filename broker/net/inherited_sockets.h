@@ -17,6 +17,12 @@
  * other descriptors are opened. The variables are removed. */
 void inherited_sockets_take(void);
 
+/* One that this process has bound itself, before it became another user; it belongs to the table
+ * from now on. False: there are too many. */
+bool inherited_sockets_add(int fd);
+/* It came from a service manager. */
+bool inherited_sockets_is_passed(int index);
+
 /* The one that listens at this address, by its place among all; -1: there is none. */
 int inherited_sockets_find(const struct sockaddr *address, socklen_t len);
 int inherited_sockets_find_path(const char *path); /* of a Unix socket */

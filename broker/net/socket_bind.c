@@ -210,7 +210,7 @@ static int own_tcp(const struct binding *b, const struct addrinfo *address, uint
 	return fd;
 }
 
-/* Of the service manager; all workers share it. */
+/* Of the service manager, or bound early; all workers share it. */
 static int inherited_tcp(const struct binding *b, const struct addrinfo *address, bool is_first)
 {
 	int index = inherited_sockets_find(address->ai_addr, address->ai_addrlen);
@@ -218,7 +218,7 @@ static int inherited_tcp(const struct binding *b, const struct addrinfo *address
 
 	if (fd >= 0) {
 		(void)set_accepted_options(fd);
-		if (is_first)
+		if (is_first && inherited_sockets_is_passed(index))
 			LOG(SOCKET_INHERITED, .bind = b->conf->bind);
 	}
 	return fd;
@@ -241,6 +241,35 @@ static int bind_tcp(const struct binding *b, uint16_t *port, bool probe)
 	else
 		*port = port_of(fd);
 	return fd;
+}
+
+/* --- what only root can do --- */
+
+#define PRIVILEGED_END 1024
+/* Ports that somebody has, as was found while this process could bind to them. */
+static bool early_in_use[PRIVILEGED_END];
+
+int socket_bind_early(const struct conf_listener *conf, struct errors *errors,
+                      const char *conf_path)
+{
+	struct binding b = {.conf = conf, .errors = errors, .conf_path = conf_path};
+	struct addrinfo *address = NULL;
+	int fd;
+
+	if (conf->is_unix || conf->port == 0 || conf->port >= PRIVILEGED_END)
+		return 0;
+	fd = resolve_anyway(&b, conf->port, &address);
+	if (fd != 0)
+		return fd;
+	if (inherited_sockets_find(address->ai_addr, address->ai_addrlen) < 0)
+		fd = own_tcp(&b, address, conf->port, true);
+	freeaddrinfo(address);
+	early_in_use[conf->port] = fd == -EADDRINUSE;
+	if (fd < 0)
+		report_tcp(&b, conf->port, fd);
+	else if (fd > 0 && !inherited_sockets_add(fd))
+		close(fd);
+	return fd < 0 ? fd : 0;
 }
 
 /* --- Unix --- */
@@ -596,6 +625,8 @@ static int probe_tcp(const struct binding *b)
 	freeaddrinfo(address);
 	if (fd > 0)
 		close(fd);
+	else if (fd == -EACCES && b->conf->port < PRIVILEGED_END && early_in_use[b->conf->port])
+		fd = -EADDRINUSE;
 	else if (fd == -EACCES || fd == -EPERM)
 		warn_forbidden(b);
 	else if (fd < 0 && fd != -EADDRINUSE)

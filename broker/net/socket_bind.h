@@ -17,6 +17,12 @@
 int socket_bind(const struct conf_listener *conf, uint16_t *port, bool probe, struct errors *errors,
                 const char *conf_path);
 
+/* What only root can do, before it becomes another user: where the port is one below 1024 and
+ * nobody has passed its socket, it is bound and kept (inherited_sockets.h), and socket_bind finds
+ * it. 0 or -errno, as above. */
+int socket_bind_early(const struct conf_listener *conf, struct errors *errors,
+                      const char *conf_path);
+
 /* The Unix socket that is bound already gets the owner, group and mode of this configuration. 0 or
  * -errno. */
 int socket_bind_permit(const struct conf_listener *conf, struct errors *errors,

@@ -21,6 +21,7 @@
 #include "net/socket_bind.h"
 #include "net/tls/tls_context.h"
 #include "program/audit_file.h"
+#include "program/privileges.h"
 #include "program/trust.h"
 #include "server/check_access.h"
 #include "server/check_machine.h"
@@ -145,6 +146,16 @@ static void check_chain(const struct config_candidate *c)
 		           "file in a directory where this user may write",
 		           strerror(-failed));
 	check_chain_key(conf->audit_key, c->errors);
+}
+
+/* A reload is of the user that the broker has become. */
+static void check_user(const struct config_candidate *c)
+{
+	const struct conf *conf = c->next->conf;
+	char text[PRIVILEGES_TEXT_MAX];
+
+	if (conf->user != NULL && !privileges_can_drop(conf->user, text))
+		errors_add(c->errors, conf->path, 0, 0, "user: %s", text);
 }
 
 static void check_audit(const struct config_candidate *c)
@@ -286,13 +297,11 @@ static void check_new_certificates(const struct config_candidate *c)
 typedef void check_fn(const struct config_candidate *c);
 
 static check_fn *const checks[] = {
-    check_audit,          check_chain,
-    check_names,          check_listeners,
-    check_identities,     check_control_socket,
-    check_persistence,    check_users_and_rules,
-    check_acl_tests,      check_limits,
-    check_durable_topics, check_login_cost,
-    check_issued,         check_new_certificates,
+    check_user,           check_audit,       check_chain,
+    check_names,          check_listeners,   check_identities,
+    check_control_socket, check_persistence, check_users_and_rules,
+    check_acl_tests,      check_limits,      check_durable_topics,
+    check_login_cost,     check_issued,      check_new_certificates,
 };
 
 void config_check_explain_audit(const char *path, int failed, const char *otherwise,

@@ -295,7 +295,7 @@ static const struct {
      TCP "tls: {" CERTS "}\nworkers: 1\nworkers: 2\nx: 1\n",
      "f:4:1: error: duplicate key 'workers': it is on line 3 already; remove one\nf:5:1: error: "
      "unknown key 'x'; known are workers, listeners, tls, authentication, authorization, "
-     "persistence, limits, log, audit, control, sandbox\n"},
+     "persistence, limits, log, audit, control, user, sandbox\n"},
 };
 
 static void errors_have_place_and_remedy(void **state)
