@@ -58,7 +58,7 @@ static const struct {
     {"unknown key in a section", TCP "tls: {" CERTS "}\nlimits: {max_qoss: 1}\n",
      "f:3:10: error: unknown key 'max_qoss' in limits; did you mean 'max_qos'?\n"},
     {"unknown key like nothing", TCP "tls: {" CERTS "}\nlog: {colour: red}\n",
-     "f:3:7: error: unknown key 'colour' in log; known are level, format, trace, audit\n"},
+     "f:3:7: error: unknown key 'colour' in log; known are level, areas, format, trace, audit\n"},
     {"key in the wrong section", TCP "tls: {" CERTS "}\nacl_file: x\n",
      "f:3:1: error: unknown key 'acl_file'; its place is in authorization:\n"},
     {"top-level key in a section", TCP "tls: {" CERTS ", workers: 2}\n",
