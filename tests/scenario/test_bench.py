@@ -337,6 +337,11 @@ def test_words_of_the_other_clients(broker, tmp_path):
             ("bench/there" if place else "bench", "30000ms", "5")
 
 
+def documented_members(manual):
+    rows = re.findall(r"^\.It Ic (.*)$", manual, re.M)
+    return {word for row in rows if "Ns Ar" not in row for word in re.findall(r"\w+", row)}
+
+
 def test_scenarios_of_a_file(broker, tmp_path):
     """Options change what it says; the results repeat what was done; members are those of the manual."""
     file = tmp_path / "load.yaml"
@@ -347,8 +352,7 @@ def test_scenarios_of_a_file(broker, tmp_path):
     assert found["sent"] == 50
     assert (found["workload_payload"], found["workload_messages"], found["workload_rate"]) == ("24,40", "50", "100")
     manual = (ROOT / "man/broker-bench.1.in").read_text(encoding="utf-8")
-    rows = re.findall(r"^\.It Ic (.*)$", manual, re.M)
-    documented = {word for row in rows if "Ns Ar" not in row for word in re.findall(r"\w+", row)}
+    documented = {name for name in documented_members(manual) if not name.startswith("alone_")}  # with --null-sink
     figures = [word for word in re.findall(r"(\w+) ,|(\w+)\nor|\.Ic (max_ns)", manual.split("is\n.Ic count")[1].split("exact")[0])]
     for prefix in ("latency", "ack", "connect", "late"):
         documented |= {f"{prefix}_{name}" for words in figures for name in words if name} | {f"{prefix}_count"}
@@ -372,6 +376,9 @@ def test_null_sink_follows_the_same_schedule(target, qos):
                        "--qos", qos, "--threads", 2)
     nothing_is_wrong(found)
     assert found["alone_due"] == found["due"] == found["alone_begun"]
+    manual = (ROOT / "man/broker-bench.1.in").read_text(encoding="utf-8")
+    alone = {name for name in documented_members(manual) if name.startswith("alone_")}
+    assert {name for name in found if name.startswith("alone_")} == alone != set()
     assert found["alone_rate"] == 0 and NEAR_ALONE not in found["generator_limited_by"]
     assert "without the broker, against a null sink:" in found["text"]
 
