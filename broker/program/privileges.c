@@ -10,6 +10,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/require.h"
+
 /* NULL: there is none. Of this thread until the next call. */
 static const struct passwd *find_user(const char *text)
 {
@@ -79,6 +81,7 @@ bool privileges_drop(const char *user, char text[PRIVILEGES_TEXT_MAX])
 	if (geteuid() != 0)
 		return true;
 	found = find_user(user);
+	REQUIRE(found != NULL); /* it was there a moment ago */
 	/* mutant: saved_user_stays_root */
 	if (initgroups(found->pw_name, found->pw_gid) != 0 ||
 	    setresgid(found->pw_gid, found->pw_gid, found->pw_gid) != 0 ||

@@ -183,5 +183,6 @@ int main(void)
 	    cmocka_unit_test(against_the_server_side),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
