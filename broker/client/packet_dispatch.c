@@ -206,25 +206,24 @@ static void continue_deferred(struct conn *c)
 /* --- the share of a turn --- */
 
 /* The share of a turn that a connection may use. The work that it causes is counted, and after
- * FIRST_STEPS and every LOOK_STEPS steps the clock is read too; between them a packet costs one
+ * every LOOK_STEPS steps the clock is read too; between them a packet costs one
  * comparison. Every ASK_NS it is asked who waits: those who are about to be read are not let wait
  * longer, since they cause little as a rule; those that yielded are (yield.h), up to SHARE_NS.
  * While nobody waits it goes on, as long as a turn may be: what many of its messages write to one
  * reader is one write then. */
-#define FIRST_STEPS 16
-#define LOOK_STEPS  64
-#define ASK_NS      UINT64_C(500000)
-#define SHARE_NS    UINT64_C(2000000)
-#define LONGEST_NS  UINT64_C(4000000)
+#define LOOK_STEPS 64
+#define ASK_NS     UINT64_C(500000)
+#define SHARE_NS   UINT64_C(2000000)
+#define LONGEST_NS UINT64_C(4000000)
 
 struct turn_share {
 	uint64_t look, end;        /* worker->work */
 	uint64_t begin_ns, ask_ns; /* 0: not looked yet */
 };
 
-static void look_later(const struct worker *w, struct turn_share *share, uint64_t steps)
+static void look_later(const struct worker *w, struct turn_share *share)
 {
-	share->look = w->work + steps;
+	share->look = w->work + LOOK_STEPS;
 	if (share->look > share->end)
 		share->look = share->end;
 }
@@ -233,7 +232,7 @@ static struct turn_share share_of(const struct worker *w)
 {
 	struct turn_share share = {.end = w->work + w->turn_steps};
 
-	look_later(w, &share, FIRST_STEPS);
+	look_later(w, &share);
 	return share;
 }
 
@@ -250,7 +249,7 @@ static bool share_is_used(const struct worker *w, struct turn_share *share)
 
 	if (w->work >= share->end)
 		return true;
-	look_later(w, share, LOOK_STEPS);
+	look_later(w, share);
 	now_ns = clock_monotonic_ns();
 	if (share->begin_ns == 0) {
 		share->begin_ns = now_ns;
